@@ -1,0 +1,252 @@
+/* rill_engine.h - the pure engine: packets and time in, packets and a deadline out.
+ *
+ * This is the layer for people who bring their own device, clock and loop: a simulator, a test,
+ * a plug-in.  Programs that want sockets over a TUN device include <rill.h> instead.
+ *
+ * The engine makes no system call, has no clock, no global state and no lock.  One engine is used by one
+ * thread at a time; any number of engines may live in one process.  Everything that it needs from outside
+ * comes in through struct rill_config.  Time is a count of microseconds from any origin; it must not run
+ * backwards.  Addresses are in host byte order here (10.77.0.2 is 0x0a4d0002). */
+#ifndef RILL_ENGINE_H
+#define RILL_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef uint64_t rill_time;
+#define RILL_NEVER UINT64_MAX
+
+/* ---- Packets ------------------------------------------------------------------------------------- */
+
+struct rill_slice {
+    const uint8_t *data;
+    uint32_t len;
+};
+
+/* What is known about the TCP checksum of a packet.  VERIFY: it is a real one; an arriving packet has to be
+ * verified.  GOOD: somebody has verified it already.  PARTIAL: the field holds the folded sum of the
+ * pseudo-header only (what virtio-net calls NEEDS_CSUM); on the way in that means "never left this host". */
+enum rill_csum { RILL_CSUM_VERIFY, RILL_CSUM_GOOD, RILL_CSUM_PARTIAL };
+
+/* One IPv4 datagram, in either direction.  Its bytes are those of `head` followed by those of the two body
+ * slices; each part may be empty but `head` holds at least the IP header and the TCP header whole.
+ * On input the bytes are read during the call only.  On output `head` points into the engine and the body
+ * into a send ring: all are valid until the next call on the engine.  A packet that rill_output() handed out counts
+ * as sent, so a failed write is a lost packet. */
+struct rill_packet {
+    struct rill_slice head;
+    struct rill_slice body[2];
+    enum rill_csum csum;
+    uint16_t segment_bytes; /* 0, or the payload per segment of a super-segment (GSO) */
+};
+
+/* ---- What is counted -------------------------------------------------------------------------------- */
+
+/* The one list of everything that the engine counts, drops above all: name, and what it means.  It makes the
+ * enum, the counters, their names and the texts of the trace.  A packet that is not used is counted in exactly one of
+ * the DROP_ lines. */
+#define RILL_EVENTS(X)                                                                                       \
+    X(IP_IN, "IPv4 datagrams taken in")                                                                      \
+    X(IP_OUT, "IPv4 datagrams handed out")                                                                   \
+    X(SEG_IN, "TCP segments with a good header and checksum")                                                \
+    X(SEG_OUT, "TCP segments handed out")                                                                    \
+    X(BYTES_IN, "payload bytes accepted in order")                                                           \
+    X(BYTES_OUT, "payload bytes sent for the first time")                                                    \
+    X(SEG_RESENT, "segments sent again")                                                                     \
+    X(RTO_FIRED, "retransmission timer expiries")                                                            \
+    X(FAST_RETRANSMIT, "fast retransmits (third duplicate ACK)")                                             \
+    X(PARTIAL_ACK, "NewReno partial ACKs")                                                                   \
+    X(PROBE_SENT, "zero-window probes sent")                                                                 \
+    X(KEEPALIVE_SENT, "keep-alive probes sent")                                                              \
+    X(DELAYED_ACK, "ACKs sent by the delayed-ACK timer")                                                     \
+    X(DUP_ACK_IN, "duplicate ACKs received")                                                                 \
+    X(OUT_OF_ORDER, "segments stored out of order")                                                          \
+    X(CHALLENGE_ACK, "challenge ACKs sent (RFC 5961)")                                                       \
+    X(CHALLENGE_LIMITED, "challenge ACKs held back by their rate limit")                                     \
+    X(RST_IN, "resets accepted")                                                                             \
+    X(RST_OUT, "resets sent")                                                                                \
+    X(OPEN_ACTIVE, "connections opened by connect")                                                          \
+    X(OPEN_PASSIVE, "connections completed by a listener")                                                   \
+    X(HALF_OPEN, "half-open records made")                                                                   \
+    X(HALF_OPEN_EXPIRED, "half-open records given up after their last SYN-ACK")                              \
+    X(TIME_WAIT, "connections that entered TIME-WAIT")                                                       \
+    X(TIME_WAIT_REUSED, "TIME-WAIT connections replaced by a new SYN")                                       \
+    X(TIMED_OUT, "connections given up by a timer (R2, keep-alive, orphan)")                                 \
+    X(ECHO_REPLY, "ICMP echo replies sent")                                                                  \
+    X(ICMP_IN, "ICMP messages with a good checksum")                                                         \
+    X(ICMP_ERROR_OUT, "ICMP errors sent")                                                                    \
+    X(ICMP_LIMITED, "ICMP errors held back by their rate limit")                                             \
+    X(RST_LIMITED, "resets without a connection held back by their rate limit")                              \
+    X(SOFT_ERROR, "ICMP errors noted on a connection without closing it")                                    \
+    X(PMTU_LOWERED, "path MTU lowered by an ICMP message")                                                   \
+    X(FRAGMENT_IN, "fragments received")                                                                     \
+    X(REASSEMBLED, "datagrams put together from fragments")                                                  \
+    X(FRAGMENT_OUT, "fragments sent")                                                                        \
+    X(DROP_IP_SHORT, "dropped: shorter than its headers say")                                                \
+    X(DROP_IP_VERSION, "dropped: not IPv4")                                                                  \
+    X(DROP_IP_HEADER, "dropped: impossible IP header length")                                                \
+    X(DROP_IP_CHECKSUM, "dropped: bad IP header checksum")                                                   \
+    X(DROP_IP_SOURCE, "dropped: source address that no host may use")                                        \
+    X(DROP_NOT_FOR_US, "dropped: not our address")                                                           \
+    X(DROP_SOURCE_ROUTE, "dropped: source route option")                                                     \
+    X(DROP_BROADCAST, "dropped: TCP or ICMP to a broadcast or multicast address")                            \
+    X(DROP_PROTOCOL, "dropped: a protocol that is not spoken here")                                          \
+    X(DROP_UDP, "dropped: UDP, which has no ports here")                                                     \
+    X(DROP_FRAGMENT_BAD, "dropped: fragment with impossible offset or length")                               \
+    X(DROP_FRAGMENT_OVERLAP, "dropped: fragments that overlap")                                              \
+    X(DROP_FRAGMENT_LIMIT, "dropped: more fragments held than the limit allows")                             \
+    X(DROP_FRAGMENT_TIMEOUT, "dropped: fragments whose rest never came")                                     \
+    X(DROP_ICMP_SHORT, "dropped: ICMP message shorter than its header")                                      \
+    X(DROP_ICMP_CHECKSUM, "dropped: bad ICMP checksum")                                                      \
+    X(DROP_ICMP_TYPE, "dropped: ICMP type that is not acted on")                                             \
+    X(DROP_ICMP_QUOTE, "dropped: ICMP error that quotes nothing of ours")                                    \
+    X(DROP_TCP_SHORT, "dropped: shorter than a TCP header, or a data offset that lies")                      \
+    X(DROP_TCP_CHECKSUM, "dropped: bad TCP checksum")                                                        \
+    X(DROP_TCP_PORT, "dropped: port 0")                                                                      \
+    X(DROP_CLOSED, "dropped: segment for no connection (a reset answers it, where one may)")                 \
+    X(DROP_LISTEN_FLAGS, "dropped: not a SYN, at a listening port")                                          \
+    X(DROP_SYN_QUEUE, "dropped: SYN, too many handshakes under way")                                         \
+    X(DROP_ACCEPT_QUEUE, "dropped: completing ACK, too many connections not yet accepted")                   \
+    X(DROP_MEMORY, "dropped: out of memory or over its cap")                                                 \
+    X(DROP_WINDOW, "dropped: outside the receive window")                                                    \
+    X(DROP_DUPLICATE, "dropped: nothing new in it")                                                          \
+    X(DROP_PAWS, "dropped: old timestamp (PAWS)")                                                            \
+    X(DROP_RST, "dropped: RST that does not match exactly")                                                  \
+    X(DROP_SYN, "dropped: SYN on a synchronized connection")                                                 \
+    X(DROP_NO_ACK, "dropped: no ACK flag")                                                                   \
+    X(DROP_ACK, "dropped: acknowledges what was never sent, or is too old")                                  \
+    X(DROP_AFTER_FIN, "dropped: data beyond the FIN")                                                        \
+    X(DROP_AFTER_CLOSE, "dropped: data after the application closed")                                        \
+    X(DROP_FRAGMENTED_RANGES, "dropped: would need more out-of-order intervals than the limit")              \
+    X(DROP_BUSY, "dropped: no answer fits in before the last one has left")
+
+#define RILL_EVENT_ENUM(name, text) RILL_##name,
+enum rill_event { RILL_EVENTS(RILL_EVENT_ENUM) RILL_EVENT_COUNT };
+#undef RILL_EVENT_ENUM
+
+/* The short name ("DROP_TCP_CHECKSUM") and the sentence of an event; never NULL for a valid one. */
+const char *rill_event_name(enum rill_event event);
+const char *rill_event_text(enum rill_event event);
+
+/* ---- Trace ------------------------------------------------------------------------------------------ */
+
+enum rill_tcp_state { /* RFC 9293 3.3.2, in its order */
+    RILL_LISTEN,
+    RILL_SYN_SENT,
+    RILL_SYN_RECEIVED,
+    RILL_ESTABLISHED,
+    RILL_FIN_WAIT_1,
+    RILL_FIN_WAIT_2,
+    RILL_CLOSE_WAIT,
+    RILL_CLOSING,
+    RILL_LAST_ACK,
+    RILL_TIME_WAIT,
+    RILL_CLOSED,
+};
+const char *rill_state_name(enum rill_tcp_state state);
+
+enum rill_trace_kind {
+    RILL_TRACE_SEGMENT_IN,  /* a TCP segment with a good checksum arrived */
+    RILL_TRACE_SEGMENT_OUT, /* a TCP segment leaves */
+    RILL_TRACE_EVENT,       /* something of RILL_EVENTS other than traffic counts happened */
+    RILL_TRACE_STATE,       /* a connection changed its state */
+};
+
+#define RILL_FIN 0x01
+#define RILL_SYN 0x02
+#define RILL_RST 0x04
+#define RILL_PSH 0x08
+#define RILL_ACK 0x10
+#define RILL_URG 0x20
+#define RILL_ECE 0x40
+#define RILL_CWR 0x80
+
+/* One thing that happened.  Sequence numbers are relative to the connection's initial ones where it is known,
+ * else as on the wire.  Fields that do not belong to the kind are 0. */
+struct rill_trace_event {
+    rill_time at_us;
+    enum rill_trace_kind kind;
+    enum rill_event event;              /* EVENT: which */
+    enum rill_tcp_state state_from, state; /* STATE: from and to; else the connection's */
+    uint32_t laddr, raddr;              /* ours, the peer's */
+    uint16_t lport, rport;
+    uint64_t seq, ack; /* SEGMENT: first sequence number, acknowledgement */
+    uint32_t len;      /* SEGMENT: payload bytes */
+    uint32_t wnd;      /* SEGMENT: window in bytes, scaled */
+    uint8_t flags;     /* SEGMENT: RILL_FIN … */
+    bool relative;     /* SEGMENT: seq and ack are relative */
+    bool resent;       /* SEGMENT_OUT: sent before */
+};
+
+/* ---- Configuration -------------------------------------------------------------------------------------- */
+
+struct rill_config {
+    uint32_t addr;        /* the stack's own address */
+    uint8_t prefix_len;   /* of the network on the device, 1..30 */
+    uint32_t mtu;         /* bytes, 68..65535 */
+    uint8_t ttl;          /* of what is sent, 1..255 (MUST-49) */
+    uint32_t sndbuf_bytes, rcvbuf_bytes; /* defaults of new sockets; 2048..4 MiB */
+    uint32_t rto_min_us;  /* DEVIATES: RFC 6298 2.4 wants 1 s (1000000); the default is Linux' 200 ms */
+    uint32_t rto_max_us;  /* at least 60 s (RFC 6298 2.5) */
+    uint32_t msl_us;      /* TIME-WAIT lasts two of them (RFC 9293 3.4.2 says 2 minutes; here 30 s) */
+    uint32_t fin_wait_2_us; /* how long a closed socket waits for the peer's FIN */
+    uint32_t syn_timeout_us; /* R2 of a SYN, at least 180 s (MUST-23) */
+    uint32_t r2_us;       /* R2 of data, at least 100 s (SHLD-11) */
+    uint32_t delack_us;   /* delayed ACK, below 500 ms (MUST-40) */
+    uint32_t ack_every;   /* an ACK for at least each n-th full segment (SHLD-19: 2) */
+    bool window_scaling;  /* RFC 7323 2 */
+    uint32_t max_conns;   /* connections, records included */
+    size_t mem_cap_bytes; /* cap on all that the engine allocates */
+    /* Injected: all are called from within engine calls only and must not call back. */
+    void *(*alloc)(void *ctx, size_t size);            /* NULL when out of memory */
+    void (*free)(void *ctx, void *block, size_t size); /* size as it was allocated */
+    void *mem_ctx;
+    void (*entropy)(void *ctx, void *buf, size_t len); /* unpredictable bytes; only in rill_engine_new */
+    void *entropy_ctx;
+    void (*trace)(void *ctx, const struct rill_trace_event *event); /* or NULL */
+    void *trace_ctx;
+};
+
+/* Fills in every default but addr, alloc, free and entropy, which have none and are left NULL or 0. */
+void rill_config_default(struct rill_config *config);
+
+/* ---- The engine --------------------------------------------------------------------------------------------- */
+
+struct rill_engine;
+
+/* Makes an engine; the configuration is copied.  NULL if memory ran out or a field is out of its range. */
+struct rill_engine *rill_engine_new(const struct rill_config *config, rill_time now_us);
+
+/* Frees the engine and everything in it; nothing is sent.  Sockets of it are gone. */
+void rill_engine_free(struct rill_engine *engine);
+
+/* One IPv4 packet in.  True: something has to leave before the next packet is taken in, so that each duplicate
+ * ACK tells of one segment (RFC 5681 4.2): call rill_output until it returns false.  Never fails: what cannot be
+ * used is dropped and counted. */
+bool rill_input(struct rill_engine *engine, const struct rill_packet *in, rill_time now_us);
+
+/* The next packet out, or false if there is nothing to send now.  Call until it returns false; the number of
+ * packets is bounded by the windows. */
+bool rill_output(struct rill_engine *engine, struct rill_packet *out, rill_time now_us);
+
+/* Fires the timers that are due by now.  Afterwards rill_output may have something. */
+void rill_advance(struct rill_engine *engine, rill_time now_us);
+
+/* When rill_advance has to be called next, RILL_NEVER if nothing is waiting.  It may be early, never late. */
+rill_time rill_deadline(const struct rill_engine *engine);
+
+/* How often an event happened since the engine was made. */
+uint64_t rill_counter(const struct rill_engine *engine, enum rill_event event);
+
+/* Bytes that the engine holds from its allocator now. */
+size_t rill_memory(const struct rill_engine *engine);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
