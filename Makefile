@@ -1,0 +1,126 @@
+# rill: one Makefile, no recursion.  `make help` lists what it can do.
+#
+# A variant is a compiler with flags and a build directory of its own: make VARIANT=san test
+# OUT (where all is built), CC, CFLAGS, LDFLAGS, PREFIX and DESTDIR can be set on the command line.
+
+VARIANT ?= gcc
+OUT     ?= build
+# To add a variant: a line each for its directory, compiler and flags.
+gcc_DIR   := $(OUT)
+gcc_CC    := gcc
+gcc_FLAGS := -O2
+clang_DIR   := $(OUT)/clang
+clang_CC    := clang
+clang_FLAGS := -O2
+san_DIR   := $(OUT)/san
+san_CC    := gcc
+san_FLAGS := -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+
+ifeq ($($(VARIANT)_DIR),)
+$(error VARIANT=$(VARIANT) is none of: gcc clang san)
+endif
+B := $($(VARIANT)_DIR)
+ifeq ($(origin CC),default)
+CC := $($(VARIANT)_CC)
+endif
+ifeq ($(origin AR),default)
+AR := ar
+endif
+PREFIX ?= /usr/local
+
+# ---- Flags: the core and the sockets are plain C11, the rest may use the system -------------------------------
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla -Wmissing-prototypes -Werror
+BASE := -std=c11 -g $($(VARIANT)_FLAGS) $(WARN)
+HOST := -D_GNU_SOURCE -pthread
+INC_core  := -Iinclude -Isrc/core
+INC_sock  := $(INC_core) -Isrc/sock
+INC_host  := $(INC_sock) -Isrc/host $(HOST)
+INC_tools := -Iinclude $(HOST)
+INC_tests := $(INC_host) -Itests/support
+LINK = $(CC) $($(VARIANT)_FLAGS) -pthread $(CFLAGS) $(LDFLAGS) -o $@
+
+# ---- What is built from what ----------------------------------------------------------------------------------
+# A test program is tests/GROUP/test_NAME.c, linked with the library, tests/support and its group's other files.
+GROUPS_QUICK := unit tcp link sock
+TEST_GROUPS  := $(GROUPS_QUICK) e2e
+PURE_SRC     := $(wildcard src/core/*.c src/sock/*.c)
+LIB_SRC      := $(PURE_SRC) $(wildcard src/host/*.c)
+TOOL_SRC     := $(wildcard tools/*.c)
+TEST_SRC     := $(foreach g,$(TEST_GROUPS),$(wildcard tests/$(g)/test_*.c))
+SUPPORT_SRC  := $(filter-out $(TEST_SRC),$(wildcard tests/support/*.c $(TEST_GROUPS:%=tests/%/*.c)))
+ALL_SRC      := $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(SUPPORT_SRC)
+TESTS        := $(TEST_SRC:%.c=$(B)/%)
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+.PHONY: all test check ci demo setup tests clean format install help static list-tests show-B pure-objects
+
+all: $(B)/librill.a $(if $(TOOL_SRC),$(B)/rill)   ## build/librill.a and build/rill (the default)
+
+tests: all $(TESTS)             ## build every test program
+
+# The kind of a source is the directory below src/, else the first one.
+kind = $(if $(filter src/%,$(1)),$(word 2,$(subst /, ,$(1))),$(firstword $(subst /, ,$(1))))
+$(B)/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(BASE) $(INC_$(call kind,$*)) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/librill.a: $(call obj,$(LIB_SRC))
+	@mkdir -p $(@D) && rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/libsupport.a: $(call obj,$(SUPPORT_SRC))
+	@mkdir -p $(@D) && rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/rill: $(call obj,$(TOOL_SRC)) $(B)/librill.a
+	$(LINK) $^
+
+$(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/librill.a
+	$(LINK) $^ -lcmocka
+
+-include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
+
+# ---- What people type -------------------------------------------------------------------------------------------
+test:                           ## the quick tests (unit, tcp, link, sock) of one VARIANT
+	@tests/run.sh $(GROUPS_QUICK:%=$(VARIANT):%)
+
+check:                          ## everything: set-up, all tests in all variants, static checks, end to end
+	@tools/setup || true
+	@tests/run.sh all
+
+static:                         ## only the static checks: layers, purity, style, clang-tidy, cppcheck
+	@tests/run.sh static
+
+demo:                           ## the tour: ping, nc and a lossy hop, in a namespace of its own
+	@tools/setup || true
+	@$(MAKE) --no-print-directory all
+	@tools/demo
+
+setup:                          ## install what make check and make demo need (SETUP=no only reports)
+	@tools/setup
+
+format:                         ## clang-format all sources in place
+	clang-format -i $(ALL_SRC) $(wildcard include/*.h src/*/*.h tests/*/*.h tools/*.h)
+
+install: all                    ## to $(DESTDIR)$(PREFIX): bin/rill, lib/librill.a, include/*.h
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(B)/rill $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 $(B)/librill.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 include/*.h $(DESTDIR)$(PREFIX)/include/
+
+clean:                          ## remove all that was built
+	rm -rf $(OUT)
+
+help:                           ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@echo '  VARIANT=gcc|clang|san picks compiler, flags and build directory'
+
+# For the scripts in tests/: the one place that knows names is this file.
+list-tests:
+	@printf '%s\n' $(TESTS)
+show-B:
+	@echo $(B)
+pure-objects: $(call obj,$(PURE_SRC))
+	@printf '%s\n' $^
