@@ -74,7 +74,7 @@ struct rill_packet {
     X(OPEN_PASSIVE, "connections completed by a listener")                                                   \
     X(HALF_OPEN, "half-open records made")                                                                   \
     X(HALF_OPEN_EXPIRED, "half-open records given up after their last SYN-ACK")                              \
-    X(TIME_WAIT, "connections that entered TIME-WAIT")                                                       \
+    X(TIME_WAIT_ENTERED, "connections that entered TIME-WAIT")                                               \
     X(TIME_WAIT_REUSED, "TIME-WAIT connections replaced by a new SYN")                                       \
     X(TIMED_OUT, "connections given up by a timer (R2, keep-alive, orphan)")                                 \
     X(ECHO_REPLY, "ICMP echo replies sent")                                                                  \
