@@ -43,8 +43,7 @@ LINK = $(CC) $($(VARIANT)_FLAGS) -pthread $(CFLAGS) $(LDFLAGS) -o $@
 # A test program is tests/GROUP/test_NAME.c, linked with the library, tests/support and its group's other files.
 GROUPS_QUICK := unit tcp link sock
 TEST_GROUPS  := $(GROUPS_QUICK) e2e
-PURE_SRC     := $(wildcard src/core/*.c src/sock/*.c)
-LIB_SRC      := $(PURE_SRC) $(wildcard src/host/*.c)
+LIB_SRC      := $(wildcard src/core/*.c src/sock/*.c src/host/*.c)
 TOOL_SRC     := $(wildcard tools/*.c)
 TEST_SRC     := $(foreach g,$(TEST_GROUPS),$(wildcard tests/$(g)/test_*.c))
 SUPPORT_SRC  := $(filter-out $(TEST_SRC),$(wildcard tests/support/*.c $(TEST_GROUPS:%=tests/%/*.c)))
@@ -54,7 +53,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all test check ci demo setup tests clean format install help static list-tests show-B pure-objects
+.PHONY: all tests test check static tidy demo setup format install clean help list-tests show-B
 
 all: $(B)/librill.a $(if $(TOOL_SRC),$(B)/rill)   ## build/librill.a and build/rill (the default)
 
@@ -81,6 +80,12 @@ $(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/librill.a
 	$(LINK) $^ -lcmocka
 
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
+
+# clang-tidy reads .clang-tidy; the stamp saves the time for what has not changed.
+$(B)/%.tidy: %.c .clang-tidy $(B)/%.o
+	clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c11 $(WARN) $(INC_$(call kind,$*))
+	@touch $@
+tidy: $(patsubst %.c,$(B)/%.tidy,$(ALL_SRC))
 
 # ---- What people type -------------------------------------------------------------------------------------------
 test:                           ## the quick tests (unit, tcp, link, sock) of one VARIANT
@@ -122,5 +127,3 @@ list-tests:
 	@printf '%s\n' $(TESTS)
 show-B:
 	@echo $(B)
-pure-objects: $(call obj,$(PURE_SRC))
-	@printf '%s\n' $^

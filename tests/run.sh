@@ -128,6 +128,8 @@ run_static() {
     local check name
     build gcc
     [ "${built[gcc]}" = ok ] || { echo "  not run: the build failed"; return; }
+    BUILD=$(make -s VARIANT=gcc show-B)
+    export BUILD
     for check in tests/check-*; do
         name=$(basename "$check")
         timeout -k 5 600 "$check" >"$tmp/check.log" 2>&1 </dev/null
