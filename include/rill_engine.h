@@ -36,8 +36,8 @@ enum rill_csum { RILL_CSUM_VERIFY, RILL_CSUM_GOOD, RILL_CSUM_PARTIAL };
 /* One IPv4 datagram, in either direction.  Its bytes are those of `head` followed by those of the two body
  * slices; each part may be empty but `head` holds at least the IP header and the TCP header whole.
  * On input the bytes are read during the call only.  On output `head` points into the engine and the body
- * into a send ring: all are valid until the next call on the engine.  A packet that rill_output() handed out counts
- * as sent, so a failed write is a lost packet. */
+ * into a send ring: all are valid until the next call on the engine.  A packet that rill_output() handed out
+ * counts as sent, so a failed write is a lost packet. */
 struct rill_packet {
     struct rill_slice head;
     struct rill_slice body[2];
@@ -48,8 +48,8 @@ struct rill_packet {
 /* ---- What is counted -------------------------------------------------------------------------------- */
 
 /* The one list of everything that the engine counts, drops above all: name, and what it means.  It makes the
- * enum, the counters, their names and the texts of the trace.  A packet that is not used is counted in exactly one of
- * the DROP_ lines. */
+ * enum, the counters, their names and the texts of the trace.  A packet that is not used is counted in
+ * exactly one of the DROP_ lines. */
 #define RILL_EVENTS(X)                                                                                       \
     X(IP_IN, "IPv4 datagrams taken in")                                                                      \
     X(IP_OUT, "IPv4 datagrams handed out")                                                                   \
@@ -136,17 +136,17 @@ const char *rill_event_text(enum rill_event event);
 /* ---- Trace ------------------------------------------------------------------------------------------ */
 
 enum rill_tcp_state { /* RFC 9293 3.3.2, in its order */
-    RILL_LISTEN,
-    RILL_SYN_SENT,
-    RILL_SYN_RECEIVED,
-    RILL_ESTABLISHED,
-    RILL_FIN_WAIT_1,
-    RILL_FIN_WAIT_2,
-    RILL_CLOSE_WAIT,
-    RILL_CLOSING,
-    RILL_LAST_ACK,
-    RILL_TIME_WAIT,
-    RILL_CLOSED,
+                      RILL_LISTEN,
+                      RILL_SYN_SENT,
+                      RILL_SYN_RECEIVED,
+                      RILL_ESTABLISHED,
+                      RILL_FIN_WAIT_1,
+                      RILL_FIN_WAIT_2,
+                      RILL_CLOSE_WAIT,
+                      RILL_CLOSING,
+                      RILL_LAST_ACK,
+                      RILL_TIME_WAIT,
+                      RILL_CLOSED,
 };
 const char *rill_state_name(enum rill_tcp_state state);
 
@@ -171,9 +171,9 @@ enum rill_trace_kind {
 struct rill_trace_event {
     rill_time at_us;
     enum rill_trace_kind kind;
-    enum rill_event event;              /* EVENT: which */
+    enum rill_event event;                 /* EVENT: which */
     enum rill_tcp_state state_from, state; /* STATE: from and to; else the connection's */
-    uint32_t laddr, raddr;              /* ours, the peer's */
+    uint32_t laddr, raddr;                 /* ours, the peer's */
     uint16_t lport, rport;
     uint64_t seq, ack; /* SEGMENT: first sequence number, acknowledgement */
     uint32_t len;      /* SEGMENT: payload bytes */
@@ -183,25 +183,26 @@ struct rill_trace_event {
     bool resent;       /* SEGMENT_OUT: sent before */
 };
 
-/* ---- Configuration -------------------------------------------------------------------------------------- */
+/* ---- Configuration --------------------------------------------------------------------------------------
+ */
 
 struct rill_config {
-    uint32_t addr;        /* the stack's own address */
-    uint8_t prefix_len;   /* of the network on the device, 1..30 */
-    uint32_t mtu;         /* bytes, 68..65535 */
-    uint8_t ttl;          /* of what is sent, 1..255 (MUST-49) */
+    uint32_t addr;                       /* the stack's own address */
+    uint8_t prefix_len;                  /* of the network on the device, 1..30 */
+    uint32_t mtu;                        /* bytes, 68..65535 */
+    uint8_t ttl;                         /* of what is sent, 1..255 (MUST-49) */
     uint32_t sndbuf_bytes, rcvbuf_bytes; /* defaults of new sockets; 2048..4 MiB */
-    uint32_t rto_min_us;  /* DEVIATES: RFC 6298 2.4 wants 1 s (1000000); the default is Linux' 200 ms */
-    uint32_t rto_max_us;  /* at least 60 s (RFC 6298 2.5) */
-    uint32_t msl_us;      /* TIME-WAIT lasts two of them (RFC 9293 3.4.2 says 2 minutes; here 30 s) */
-    uint32_t fin_wait_2_us; /* how long a closed socket waits for the peer's FIN */
+    uint32_t rto_min_us;     /* DEVIATES: RFC 6298 2.4 wants 1 s (1000000); the default is Linux' 200 ms */
+    uint32_t rto_max_us;     /* at least 60 s (RFC 6298 2.5) */
+    uint32_t msl_us;         /* TIME-WAIT lasts two of them (RFC 9293 3.4.2 says 2 minutes; here 30 s) */
+    uint32_t fin_wait_2_us;  /* how long a closed socket waits for the peer's FIN */
     uint32_t syn_timeout_us; /* R2 of a SYN, at least 180 s (MUST-23) */
-    uint32_t r2_us;       /* R2 of data, at least 100 s (SHLD-11) */
-    uint32_t delack_us;   /* delayed ACK, below 500 ms (MUST-40) */
-    uint32_t ack_every;   /* an ACK for at least each n-th full segment (SHLD-19: 2) */
-    bool window_scaling;  /* RFC 7323 2 */
-    uint32_t max_conns;   /* connections, records included */
-    size_t mem_cap_bytes; /* cap on all that the engine allocates */
+    uint32_t r2_us;          /* R2 of data, at least 100 s (SHLD-11) */
+    uint32_t delack_us;      /* delayed ACK, below 500 ms (MUST-40) */
+    uint32_t ack_every;      /* an ACK for at least each n-th full segment (SHLD-19: 2) */
+    bool window_scaling;     /* RFC 7323 2 */
+    uint32_t max_conns;      /* connections, records included */
+    size_t mem_cap_bytes;    /* cap on all that the engine allocates */
     /* Injected: all are called from within engine calls only and must not call back. */
     void *(*alloc)(void *ctx, size_t size);            /* NULL when out of memory */
     void (*free)(void *ctx, void *block, size_t size); /* size as it was allocated */
@@ -215,7 +216,8 @@ struct rill_config {
 /* Fills in every default but addr, alloc, free and entropy, which have none and are left NULL or 0. */
 void rill_config_default(struct rill_config *config);
 
-/* ---- The engine --------------------------------------------------------------------------------------------- */
+/* ---- The engine
+ * --------------------------------------------------------------------------------------------- */
 
 struct rill_engine;
 
@@ -225,9 +227,9 @@ struct rill_engine *rill_engine_new(const struct rill_config *config, rill_time 
 /* Frees the engine and everything in it; nothing is sent.  Sockets of it are gone. */
 void rill_engine_free(struct rill_engine *engine);
 
-/* One IPv4 packet in.  True: something has to leave before the next packet is taken in, so that each duplicate
- * ACK tells of one segment (RFC 5681 4.2): call rill_output until it returns false.  Never fails: what cannot be
- * used is dropped and counted. */
+/* One IPv4 packet in.  True: something has to leave before the next packet is taken in, so that each
+ * duplicate ACK tells of one segment (RFC 5681 4.2): call rill_output until it returns false.  Never fails:
+ * what cannot be used is dropped and counted. */
 bool rill_input(struct rill_engine *engine, const struct rill_packet *in, rill_time now_us);
 
 /* The next packet out, or false if there is nothing to send now.  Call until it returns false; the number of

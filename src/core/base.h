@@ -1,7 +1,7 @@
 /* base.h - what every file of the core may use: types, assertions, an intrusive list.  Rank 0.
  *
- * A malformed packet is never an assertion, it is a counted drop.  An assertion says what the programmer promised,
- * and stays on in release builds; -DRILL_NO_ASSERT takes it out. */
+ * A malformed packet is never an assertion, it is a counted drop.  An assertion says what the programmer
+ * promised, and stays on in release builds; -DRILL_NO_ASSERT takes it out. */
 #ifndef RILL_BASE_H
 #define RILL_BASE_H
 
@@ -18,11 +18,10 @@
 #define ASSERT(claim) (__builtin_expect(!(claim), 0) ? __builtin_trap() : (void)0)
 #endif
 
-#define MS 1000ull    /* microseconds in a millisecond */
+#define MS 1000ull     /* microseconds in a millisecond */
 #define SEC 1000000ull /* and in a second */
 
-#define CONTAINER_OF(member_ptr, type, member)                                                               \
-    ((type *)(void *)((char *)(member_ptr)-offsetof(type, member)))
+#define CONTAINER_OF(member_ptr, type, member) ((type *)(void *)((char *)(member_ptr)-offsetof(type, member)))
 
 static inline uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 static inline uint32_t max_u32(uint32_t a, uint32_t b) { return a > b ? a : b; }

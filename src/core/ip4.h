@@ -1,4 +1,5 @@
-/* ip4.h - the IPv4 header: one parser, one builder, and which addresses may talk.  RFC 791, RFC 1122 3.2.  Rank 3.
+/* ip4.h - the IPv4 header: one parser, one builder, and which addresses may talk.  RFC 791, RFC 1122 3.2.
+ * Rank 3.
  *
  * Parsers never act: they say what is wrong as the event to count. */
 #ifndef RILL_IP4_H
@@ -25,15 +26,16 @@ struct ip4_net {
     uint8_t prefix_len;
 };
 
-/* Reads and verifies the header.  Returns IP4_OK, or the DROP_ event (RFC 1122 3.2.1.1, 3.2.1.2; lengths; source
- * route).  Bytes beyond total_len are to be ignored by the caller. */
+/* Reads and verifies the header.  Returns IP4_OK, or the DROP_ event (RFC 1122 3.2.1.1, 3.2.1.2; lengths;
+ * source route).  Bytes beyond total_len are to be ignored by the caller. */
 enum rill_event ip4_parse(const struct rill_packet *in, struct ip4 *ip);
 
-/* RFC 1122 3.2.1.3: IP4_OK, DROP_IP_SOURCE, DROP_NOT_FOR_US, or DROP_BROADCAST (valid for us but a broadcast or multicast). */
+/* RFC 1122 3.2.1.3: IP4_OK, DROP_IP_SOURCE, DROP_NOT_FOR_US, or DROP_BROADCAST (valid for us but a broadcast
+ * or multicast). */
 enum rill_event ip4_check_addresses(const struct ip4 *ip, const struct ip4_net *net);
 
-/* Whether addr is one host that may be the far end: not 0/8, 127/8, multicast, class E, a broadcast of the network,
- * its network number, or our own address (MUST-46, MUST-63, RFC 1122 3.2.1.3). */
+/* Whether addr is one host that may be the far end: not 0/8, 127/8, multicast, class E, a broadcast of the
+ * network, its network number, or our own address (MUST-46, MUST-63, RFC 1122 3.2.1.3). */
 bool ip4_is_peer(uint32_t addr, const struct ip4_net *net);
 
 /* Writes a header without options, checksum included.  RFC 6864: an atomic datagram has df and id 0. */

@@ -1,7 +1,8 @@
 /* ranges.h - a set of positions, kept as sorted, disjoint, non-adjacent intervals [begin, end).  Rank 1.
  *
  * One structure serves out-of-order reassembly and the marks of the retransmission scoreboard.  At most
- * RANGES_MAX intervals: a peer that leaves more holes than that is attacking (CVE-2018-5390, CVE-2019-11478). */
+ * RANGES_MAX intervals: a peer that leaves more holes than that is attacking (CVE-2018-5390, CVE-2019-11478).
+ */
 #ifndef RILL_RANGES_H
 #define RILL_RANGES_H
 
@@ -23,8 +24,8 @@ struct ranges {
  * interval too many; on error nothing has changed. */
 int ranges_add(struct ranges *set, struct mem *mem, uint64_t begin, uint64_t end);
 
-/* Takes [begin, end) out.  Splitting an interval may need memory: 0, -ENOMEM or -ENOSPC, then nothing has changed.
- * Cannot fail when no interval is split. */
+/* Takes [begin, end) out.  Splitting an interval may need memory: 0, -ENOMEM or -ENOSPC, then nothing has
+ * changed. Cannot fail when no interval is split. */
 int ranges_remove(struct ranges *set, struct mem *mem, uint64_t begin, uint64_t end);
 
 /* Takes everything below pos out; never fails. */
@@ -37,7 +38,8 @@ bool ranges_touch(const struct ranges *set, uint64_t begin, uint64_t end);
 /* Forgets all and frees the memory. */
 void ranges_clear(struct ranges *set, struct mem *mem);
 
-/* Whether the structure is sound: sorted, disjoint, not adjacent, not empty, `bytes` right.  For tcp_check. */
+/* Whether the structure is sound: sorted, disjoint, not adjacent, not empty, `bytes` right.  For tcp_check.
+ */
 bool ranges_sound(const struct ranges *set);
 
 #endif

@@ -13,9 +13,11 @@ struct ring {
     uint32_t cap; /* bytes */
 };
 
-/* Makes room for at least `need` bytes while [begin, end) keeps its content: the capacity doubles from 4 KiB until
- * it holds `need`, but is not made larger than `limit` (which is >= need).  0 or -ENOMEM, then nothing has changed. */
-int ring_reserve(struct ring *ring, struct mem *mem, uint64_t begin, uint64_t end, uint32_t need, uint32_t limit);
+/* Makes room for at least `need` bytes while [begin, end) keeps its content: the capacity doubles from 4 KiB
+ * until it holds `need`, but is not made larger than `limit` (which is >= need).  0 or -ENOMEM, then nothing
+ * has changed. */
+int ring_reserve(struct ring *ring, struct mem *mem, uint64_t begin, uint64_t end, uint32_t need,
+                 uint32_t limit);
 
 /* Frees the memory. */
 void ring_free(struct ring *ring, struct mem *mem);

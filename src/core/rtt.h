@@ -1,7 +1,7 @@
 /* rtt.h - the round-trip estimator and the retransmission timeout.  RFC 6298.  Rank 1.
  *
- * Fixed point: srtt in eighths, rttvar in quarters of a microsecond, as Jacobson did it, so that the gains of 1/8
- * and 1/4 lose nothing. */
+ * Fixed point: srtt in eighths, rttvar in quarters of a microsecond, as Jacobson did it, so that the gains of
+ * 1/8 and 1/4 lose nothing. */
 #ifndef RILL_RTT_H
 #define RILL_RTT_H
 
@@ -17,8 +17,8 @@ struct rtt {
 /* RFC 6298 2.1: 1 second until the first sample. */
 void rtt_init(struct rtt *rtt);
 
-/* RFC 6298 2.2, 2.3, with G = 1 us; also ends the backoff (5.7's note: a new sample).  r_us < 2^28 is taken as is,
- * larger ones as 2^28.  The result is kept within [min_us, max_us]. */
+/* RFC 6298 2.2, 2.3, with G = 1 us; also ends the backoff (5.7's note: a new sample).  r_us < 2^28 is taken
+ * as is, larger ones as 2^28.  The result is kept within [min_us, max_us]. */
 void rtt_sample(struct rtt *rtt, uint64_t r_us, uint32_t min_us, uint32_t max_us);
 
 /* RFC 6298 5.5. */

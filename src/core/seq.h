@@ -1,8 +1,9 @@
 /* seq.h - the only modular arithmetic of the core.  RFC 9293 3.4.
  *
- * Sequence numbers are 32 bits on the wire and 64 bits inside.  They are unwrapped where a segment comes in, near
- * a number that is known, and cut off again where it leaves.  In between `<` is `<`, and the RFC's comparisons are
- * written as they stand.  Initial numbers start at 2^32 + the random 32 bits, so that nothing can go below 0. */
+ * Sequence numbers are 32 bits on the wire and 64 bits inside.  They are unwrapped where a segment comes in,
+ * near a number that is known, and cut off again where it leaves.  In between `<` is `<`, and the RFC's
+ * comparisons are written as they stand.  Initial numbers start at 2^32 + the random 32 bits, so that nothing
+ * can go below 0. */
 #ifndef RILL_SEQ_H
 #define RILL_SEQ_H
 

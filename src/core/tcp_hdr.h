@@ -1,8 +1,8 @@
 /* tcp_hdr.h - the TCP header: THE parser and THE builder.  RFC 9293 3.1, 3.2; RFC 7323; RFC 2018.  Rank 4.
  *
- * A segment is parsed once, every option decoded, and is const from then on.  The policy for an illegal option
- * length (MUST-7) is: parsing of options stops there, the segment and what was read before count.  An option of
- * the right kind and the wrong size is ignored.  Of a repeated option the first one counts. */
+ * A segment is parsed once, every option decoded, and is const from then on.  The policy for an illegal
+ * option length (MUST-7) is: parsing of options stops there, the segment and what was read before count.  An
+ * option of the right kind and the wrong size is ignored.  Of a repeated option the first one counts. */
 #ifndef RILL_TCP_HDR_H
 #define RILL_TCP_HDR_H
 
@@ -28,11 +28,11 @@ struct tcp_options {
 struct tcp_segment {
     uint32_t laddr, raddr; /* ours, the peer's, host order */
     uint16_t lport, rport;
-    uint32_t seq32, ack32; /* as on the wire */
-    uint64_t seq, ack;     /* unwrapped by tcp_input once the connection is known */
-    uint32_t text_len;     /* payload bytes */
-    uint16_t wnd16, up16;  /* window and urgent pointer as on the wire */
-    uint8_t flags;         /* RILL_FIN … */
+    uint32_t seq32, ack32;   /* as on the wire */
+    uint64_t seq, ack;       /* unwrapped by tcp_input once the connection is known */
+    uint32_t text_len;       /* payload bytes */
+    uint16_t wnd16, up16;    /* window and urgent pointer as on the wire */
+    uint8_t flags;           /* RILL_FIN … */
     uint16_t ip_payload_len; /* header and text */
     struct rill_slice text[3];
     struct tcp_options opt;
@@ -44,8 +44,8 @@ static inline uint32_t tcp_seg_len(const struct tcp_segment *seg)
     return seg->text_len + ((seg->flags & RILL_SYN) != 0) + ((seg->flags & RILL_FIN) != 0);
 }
 
-/* Parses and verifies the TCP segment that datagram `in` with header `ip` carries.  TCP_OK, or DROP_TCP_SHORT, _CHECKSUM, _PORT.
- * The text slices point into the packet. */
+/* Parses and verifies the TCP segment that datagram `in` with header `ip` carries.  TCP_OK, or
+ * DROP_TCP_SHORT, _CHECKSUM, _PORT. The text slices point into the packet. */
 enum rill_event tcp_parse(const struct rill_packet *in, const struct ip4 *ip, struct tcp_segment *seg);
 
 /* Parses options only; for tests and for tcp_parse.  Any bytes, any length, never fails. */
@@ -56,14 +56,14 @@ struct tcp_build {
     uint32_t laddr, raddr, seq32, ack32;
     uint16_t lport, rport, wnd16, up16;
     uint8_t flags, ttl, tos;
-    uint8_t wscale_plus_1;  /* 0: no window scale option */
-    uint16_t mss;           /* 0: no MSS option (MUST-65: only on SYN) */
-    bool partial_csum;      /* leave the checksum to the device */
+    uint8_t wscale_plus_1; /* 0: no window scale option */
+    uint16_t mss;          /* 0: no MSS option (MUST-65: only on SYN) */
+    bool partial_csum;     /* leave the checksum to the device */
     struct rill_slice text[2];
 };
 
-/* Writes the IP and TCP headers of a segment into head, at least IP4_HEADER_LEN + TCP_HEADER_MAX bytes, the checksum over
- * header and text included (MUST-2), and fills in *out.  Returns the length of the headers. */
+/* Writes the IP and TCP headers of a segment into head, at least IP4_HEADER_LEN + TCP_HEADER_MAX bytes, the
+ * checksum over header and text included (MUST-2), and fills in *out.  Returns the length of the headers. */
 uint32_t tcp_build(const struct tcp_build *build, uint8_t *head, struct rill_packet *out);
 
 #endif

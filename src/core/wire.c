@@ -44,7 +44,7 @@ void wire_sum_add(struct wire_sum *sum, const void *data, size_t len)
     uint16_t native = fold(sum_words(data, len));
     uint8_t bytes[2];
     memcpy(bytes, &native, 2);
-    /* A piece that begins in the low half of a word has all its bytes in the other half: the sum is swapped.
+    /* In a piece that begins in the low half of a word all bytes are in the other half: the sum is swapped.
      */
     if (sum->len & 1)
         sum->acc += (uint64_t)bytes[1] << 8 | bytes[0];

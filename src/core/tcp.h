@@ -1,0 +1,198 @@
+/* tcp.h - the transmission control block: the file to read first.  RFC 9293 3.3.  Rank 5.
+ *
+ * THEORY OF OPERATION
+ *
+ * A connection is one struct tcb.  Three kinds of things happen to it, and each only changes numbers in it:
+ *   - a segment arrives        tcp_input.c, in the order of RFC 9293 3.10.7, with tcp_ack.c and tcp_rcv.c
+ *   - a timer expires          tcp_timeout.c
+ *   - the application calls    tcp_conn.c (open, close, abort), tcp_output.c (written), tcp_rcv.c (read)
+ * Afterwards the connection is put on the dirty list.  When the host pulls, tcp_output.c looks at the numbers
+ * and says which segment should be sent now.  So no packet is ever queued, and there is one way to
+ * retransmit: a range of positions is marked lost, and the output function sends marked ranges before
+ * anything new.  SND.NXT never moves back.
+ *
+ * Positions are 64-bit stream positions (seq.h).  SYN and FIN are positions like bytes:
+ *
+ *      iss          snd.una           snd.nxt          snd.end            iss < snd.una once the SYN is
+ * acknowledged |SYN|.......|==in flight=======|--not yet sent--|FIN|             FIN is at snd.end once
+ * fin_queued is set tx ring: [snd.una, snd.end) irs          rcv.read          rcv.nxt rcv.adv
+ *       |SYN|.......|==unread==========|--out of order, window----|      rx ring: [rcv.read, rcv.adv)
+ *
+ * States and the function for each edge (RFC 9293 3.3.2, figure 5).  Passive half-open connections are
+ * records (tcp_listen.h), and so are those in TIME-WAIT whose socket is closed: a TCB costs about six times
+ * as much.
+ *
+ *      CLOSED -- tcp_open_active --> SYN-SENT -- syn_sent_syn (SYN,ACK) --> ESTABLISHED
+ *                                      |--- syn_sent_syn (SYN alone) ---> SYN-RECEIVED -- ack_in_syn_received
+ * --> ESTABLISHED LISTEN (a struct port) -- tcp_listen_syn: record -- tcp_listen_ack: TCB --> SYN-RECEIVED --
+ * the same --> ESTABLISHED ESTABLISHED -- tcp_shut_send --> FIN-WAIT-1 -- ack_of_fin --> FIN-WAIT-2 --
+ * receive_fin --> TIME-WAIT FIN-WAIT-1 -- receive_fin --> CLOSING -- ack_of_fin --> TIME-WAIT -- timer -->
+ * CLOSED ESTABLISHED -- receive_fin --> CLOSE-WAIT -- tcp_shut_send --> LAST-ACK -- ack_of_fin --> CLOSED any
+ * -- tcp_abort, a valid RST, a timer of tcp_timeout.c --> CLOSED
+ */
+#ifndef RILL_TCP_H
+#define RILL_TCP_H
+
+#include "cc.h"
+#include "ranges.h"
+#include "ring.h"
+#include "rtt.h"
+#include "seq.h"
+#include "tcp_hdr.h"
+
+/* One entry of a hash table of connections: the peer and the two ports (there is one local address). */
+struct conn_node {
+    struct conn_node *next;
+    uint32_t raddr;
+    uint16_t rport, lport;
+};
+
+/* The timers of a connection.  RTO, persist and SWS override exclude each other and share the first. */
+enum tcp_timer {
+    TIMER_XMIT,   /* RFC 6298 5 while something is in flight; RFC 9293 3.8.6.1 and 3.8.6.2.1 while data waits
+                     for the window */
+    TIMER_DELACK, /* RFC 5681 4.2 */
+    TIMER_KEEP,   /* RFC 9293 3.8.4 */
+    TIMER_LINGER, /* 2*MSL in TIME-WAIT; the patience with a peer after the application has closed */
+    TIMER_RINGS,  /* gives empty rings back after a second */
+    TIMER_COUNT,
+};
+
+/* What the application may set; a socket has it before there is a connection, and an accepted one takes its
+ * listener's. */
+struct tcp_opts {
+    uint32_t sndbuf_bytes, rcvbuf_bytes;
+    uint32_t user_timeout_ms; /* RFC 9293 3.9.1.2; 0: the engine's R2 */
+    uint16_t keep_idle_s, keep_intvl_s;
+    uint16_t maxseg; /* cap on both MSS, 0: none */
+    uint8_t keep_cnt, tos, ttl;
+    bool nodelay : 1, keepalive : 1;
+};
+
+/* What exists only while something is to be sent or acknowledged: allocated with the first byte (or the SYN,
+ * or the FIN) and given back with the rings.  Not NULL whenever snd.una < snd.end, or snd.una < snd.nxt, or
+ * fin_queued is not yet acknowledged. */
+struct flight {
+    struct ranges lost;   /* sent, marked lost, not sent again: subset of [snd.una, snd.nxt) */
+    rill_time since_us;   /* since when the oldest outstanding octet has waited without progress: for R2 */
+    uint64_t rtt_pos;     /* end of the segment that is being timed, 0: none (RFC 6298 3, Karn) */
+    rill_time rtt_at_us;  /* when it was sent */
+    rill_time sent_us;    /* when data was sent last (RFC 5681 4.1) */
+    uint64_t recover;     /* RFC 6582 3.2: highest position sent when recovery began */
+    uint64_t up;          /* SND.UP: after the last urgent byte, 0: none */
+    uint64_t pending_end; /* RFC 5927 7.2: the claimed MTU applies unless this is acknowledged first */
+    uint16_t pending_mtu; /* 0: none */
+    uint8_t dup_acks;     /* RFC 5681 2, in a row */
+    bool recovery;        /* RFC 6582: in fast recovery */
+    bool partial_seen;    /* RFC 6582 3.2: the timer restarts on the first partial ACK only */
+    bool rexmit_now;      /* the first lost range may leave whatever cwnd says (RFC 5681 3.2 step 3) */
+    bool timed_out;       /* an RTO has marked the flight lost, and recover is not yet acknowledged */
+    bool r1_passed;       /* RFC 9293 3.8.3: advice was given */
+};
+
+struct tcb {
+    struct conn_node node; /* must be first */
+    struct list dirty;     /* on conns.dirty while there may be something to send */
+    union {
+        void *sock;        /* the socket that owns it; NULL once that is closed */
+        struct port *port; /* while waiting: the listener on whose queue it is */
+    } owner;
+    struct tcb *ready_next;       /* while waiting: the next one to be accepted */
+    struct flight *fl;            /* see above */
+    rill_time timer[TIMER_COUNT]; /* deadlines, RILL_NEVER: not armed */
+    uint32_t heap_index;          /* in the heap of deadlines, HEAP_NONE if in none */
+
+    struct {
+        uint32_t iss32;          /* ISS - SEQ_BASE */
+        uint64_t una, nxt, end;  /* RFC 9293 3.3.1; end: after the last byte written */
+        uint32_t wl1_32, wl2_32; /* SND.WL1, SND.WL2 as on the wire */
+        uint32_t wnd, max_wnd;   /* bytes, unscaled */
+        uint16_t mss;            /* SendMSS: what the peer can take, RFC 9293 3.7.1 */
+        uint8_t wscale;          /* shift for windows that arrive */
+    } snd;
+
+    struct {
+        uint8_t wscale;     /* shift for windows that leave */
+        uint16_t mss;       /* largest segment seen, for "every second full segment" */
+        uint32_t irs32;     /* IRS - SEQ_BASE */
+        uint64_t nxt, read; /* RCV.NXT; the first byte that the application has not read */
+        uint64_t adv;       /* the greatest right edge ever advertised; RCV.WND = adv - nxt */
+        uint64_t acked;     /* RCV.NXT in the last segment sent (Last.ACK.sent) */
+        uint64_t fin;       /* position of the peer's FIN, 0: not seen */
+        uint64_t up;        /* RCV.UP: after the last urgent byte, 0: none */
+    } rcv;
+
+    struct ring tx, rx; /* [snd.una, snd.end) and [rcv.read, rcv.adv) */
+    struct ranges ooo;  /* received above rcv.nxt: subset of (rcv.nxt, rcv.adv) */
+    struct rtt rtt;
+    struct cc cc;
+    struct tcp_opts opt;
+
+    rill_time heard_us;           /* last acceptable segment, for keep-alive */
+    uint32_t challenge_ms;        /* last challenge ACK, low bits of the clock in milliseconds */
+    int16_t error;                /* the sticky errno value of a dead connection */
+    int16_t soft_error;           /* the last ICMP hint (RFC 9293 3.9.2.2) */
+    uint16_t pmtu;                /* bytes; RFC 1191 */
+    uint16_t max_sent, max_acked; /* largest datagrams, RFC 5927 7.2 */
+    uint8_t state;                /* enum rill_tcp_state; set by tcp_set_state only */
+    uint8_t keep_sent;            /* keep-alive probes without an answer */
+    uint8_t syn_resent;           /* how often the SYN or SYN,ACK was sent again */
+
+    bool active : 1;       /* SYN-RECEIVED came from an active open (MUST-11) */
+    bool waiting : 1;      /* on a listener's queue: owner.port counts, not owner.sock */
+    bool fin_queued : 1;   /* the application will send no more */
+    bool ack_now : 1;      /* an ACK is due with the next output */
+    bool probe_now : 1;    /* TIMER_XMIT fired with nothing in flight: send what the window forbids */
+    bool keep_now : 1;     /* send a keep-alive probe */
+    bool rst_now : 1;      /* send a RST; the connection is CLOSED already */
+    bool urgent_event : 1; /* RCV.UP has advanced and the application has not been told */
+    bool challenged : 1;   /* challenge_ms is valid */
+};
+
+#define HEAP_NONE UINT32_MAX
+
+static inline uint64_t tcp_iss(const struct tcb *c) { return SEQ_BASE + c->snd.iss32; }
+static inline uint64_t tcp_irs(const struct tcb *c) { return SEQ_BASE + c->rcv.irs32; }
+
+/* RFC 5681 2: what is sent and not acknowledged, SYN and FIN included. */
+static inline uint32_t tcp_flight(const struct tcb *c) { return (uint32_t)(c->snd.nxt - c->snd.una); }
+
+/* What is thought to be in the network: the flight without what is marked lost. */
+static inline uint32_t tcp_pipe(const struct tcb *c)
+{
+    return tcp_flight(c) - (c->fl != NULL ? c->fl->lost.bytes : 0);
+}
+
+static inline uint32_t tcp_rcv_wnd(const struct tcb *c) { return (uint32_t)(c->rcv.adv - c->rcv.nxt); }
+
+/* Bytes that can be read, without the FIN. */
+static inline uint32_t tcp_unread(const struct tcb *c)
+{
+    uint64_t end = c->rcv.fin != 0 && c->rcv.nxt > c->rcv.fin ? c->rcv.fin : c->rcv.nxt;
+    return end > c->rcv.read ? (uint32_t)(end - c->rcv.read) : 0;
+}
+
+/* Whether the peer's FIN has been received in order. */
+static inline bool tcp_fin_received(const struct tcb *c)
+{
+    return c->rcv.fin != 0 && c->rcv.nxt > c->rcv.fin;
+}
+
+/* Whether our FIN has been sent, and acknowledged. */
+static inline bool tcp_fin_sent(const struct tcb *c) { return c->fin_queued && c->snd.nxt > c->snd.end; }
+static inline bool tcp_fin_acked(const struct tcb *c) { return c->fin_queued && c->snd.una > c->snd.end; }
+
+/* RFC 9293 3.3.2: states in which both sides agree on the sequence numbers. */
+static inline bool tcp_synchronized(const struct tcb *c)
+{
+    return c->state >= RILL_ESTABLISHED && c->state <= RILL_TIME_WAIT;
+}
+
+/* RFC 9293 3.7.1, MUST-16: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize; without
+ * options in data segments that is the smaller of what the peer and the path take. */
+static inline uint32_t tcp_eff_mss(const struct tcb *c)
+{
+    return min_u32(c->snd.mss, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
+}
+
+#endif
