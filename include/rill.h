@@ -1,0 +1,120 @@
+/* rill.h - sockets over a TUN device: the user's interface.
+ *
+ * A program calls rill_start() once, and then uses rill_socket(), rill_bind(), … as it would use the calls of
+ * the same names without the prefix: types, constants, return values and errno are those of <sys/socket.h>,
+ * <netinet/tcp.h>, <poll.h>.  There is one stack per process.  Every function may be called from several
+ * threads at once; two threads may use the two directions of one connection.  After fork() the child's stack
+ * is dead: every call there gives EBADF.
+ *
+ * Descriptors start at RILL_FD_BASE, far above the kernel's, so that the two kinds can be told apart and
+ * mixed in one rill_poll().  They are not kernel descriptors: read(), poll(), dup() and exec know nothing of
+ * them.
+ *
+ * Link with -lrill -lpthread.  For an engine without device, threads and clock see <rill_engine.h>. */
+#ifndef RILL_H
+#define RILL_H
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "rill_engine.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define RILL_VERSION "0.1.0"
+#define RILL_FD_BASE (1 << 20)
+
+/* ---- Starting and stopping ------------------------------------------------------------------------------
+ */
+
+/* How the stack is set up.  rill_options_default() fills in everything; change what differs. */
+struct rill_options {
+    const char
+        *tun; /* device name, default "rill0"; made if it does not exist, adopted if it is persistent */
+    const char *addr; /* the stack's own address, default "10.77.0.2" */
+    const char *peer; /* the kernel's address on the device and the prefix, default "10.77.0.1/24" */
+    int mtu;          /* bytes, 68..65535, default 1500 */
+    int tun_fd; /* an open TUN (IFF_TUN | IFF_NO_PI) to adopt instead of opening one, -1: none.  The caller
+                   set its address; rill closes it in rill_stop() */
+    void (*on_packet)(void *ctx, const void *data, size_t len,
+                      bool out); /* sees each packet that crosses the TUN, or NULL */
+    void *on_packet_ctx;
+    struct rill_config
+        engine; /* timers, buffers, limits, trace; addr, prefix, mtu, allocator and entropy are filled in */
+};
+void rill_options_default(struct rill_options *options);
+
+/* Opens the TUN, sets its address, MTU, queue length and UP, makes the engine and the background thread. NULL
+ * means the defaults.  0, or -1 with errno and rill_error(): EPERM (no CAP_NET_ADMIN), ENOENT/ENODEV (no
+ * /dev/net/tun), EBUSY (the name is taken), EADDRINUSE (the address is), EINVAL, EALREADY (started already),
+ * ENOMEM. */
+int rill_start(const struct rill_options *options);
+
+/* Closes all sockets, waits up to timeout_ms for connections to close in order, resets the rest, takes the
+ * TUN down.  Callers that are blocked return with EBADF.  0, or -1 with errno EBADF if it is not started. */
+int rill_stop(int timeout_ms);
+
+/* The last failure of rill_start in this thread as one line that names the cure. */
+const char *rill_error(void);
+
+/* ---- Sockets: BSD's calls
+ * ----------------------------------------------------------------------------------- */
+
+int rill_socket(int domain, int type, int protocol);
+int rill_bind(int fd, const struct sockaddr *addr, socklen_t len);
+int rill_listen(int fd, int backlog);
+int rill_accept(int fd, struct sockaddr *addr, socklen_t *len);
+int rill_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+int rill_connect(int fd, const struct sockaddr *addr, socklen_t len);
+ssize_t rill_send(int fd, const void *data, size_t len, int flags);
+ssize_t rill_recv(int fd, void *data, size_t len, int flags);
+ssize_t rill_sendto(int fd, const void *data, size_t len, int flags, const struct sockaddr *addr,
+                    socklen_t addrlen);
+ssize_t rill_recvfrom(int fd, void *data, size_t len, int flags, struct sockaddr *addr, socklen_t *addrlen);
+ssize_t rill_read(int fd, void *data, size_t len);
+ssize_t rill_write(int fd, const void *data, size_t len);
+ssize_t rill_readv(int fd, const struct iovec *iov, int iovcnt);
+ssize_t rill_writev(int fd, const struct iovec *iov, int iovcnt);
+ssize_t rill_sendmsg(int fd, const struct msghdr *msg, int flags);
+ssize_t rill_recvmsg(int fd, struct msghdr *msg, int flags);
+int rill_shutdown(int fd, int how);
+int rill_close(int fd);
+int rill_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
+int rill_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
+int rill_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int rill_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+/* F_GETFL and F_SETFL with O_NONBLOCK; FIONBIO, FIONREAD (SIOCINQ), SIOCOUTQ, SIOCATMARK. */
+int rill_fcntl(int fd, int cmd, int arg);
+int rill_ioctl(int fd, unsigned long request, void *arg);
+
+/* ---- Waiting for several
+ * -------------------------------------------------------------------------------------- */
+
+/* poll(2) over rill's and the kernel's descriptors in one array. */
+int rill_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
+
+/* A kernel descriptor that becomes readable when something may have changed on any rill descriptor: for a
+ * foreign event loop. Read 8 bytes from it, then ask rill_poll(…, 0).  Owned by the stack, closed by
+ * rill_stop().  -1 and EBADF if not started. */
+int rill_event_fd(void);
+
+/* ---- Looking in
+ * ------------------------------------------------------------------------------------------------- */
+
+/* The engine's counters (rill_engine.h) and memory, taken at one moment; EBADF if not started. */
+int rill_counters(uint64_t counters[RILL_EVENT_COUNT], size_t *memory_bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
