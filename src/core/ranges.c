@@ -83,7 +83,7 @@ static uint64_t sum_between(const struct ranges *set, uint16_t i, uint16_t j)
 
 int ranges_add(struct ranges *set, struct mem *mem, uint64_t begin, uint64_t end)
 {
-    ASSERT(begin < end);
+    ASSERT(begin < end && end < UINT64_MAX);
     /* [i, j) are those that overlap or touch: end >= begin of the new one, and begin < end + 1. */
     uint16_t i = first_ending_from(set, begin);
     uint16_t j = first_beginning_from(set, i, end + 1);
@@ -145,7 +145,7 @@ int ranges_remove(struct ranges *set, struct mem *mem, uint64_t begin, uint64_t 
 
 void ranges_trim(struct ranges *set, uint64_t pos)
 {
-    /* Nothing below pos means that no interval is split, so that no memory is needed. */
+    /* What is taken out starts where an interval does: none is split, so that no memory is needed. */
     if (set->count && set->v[0].begin < pos) {
         int error = ranges_remove(set, NULL, set->v[0].begin, pos);
         ASSERT(error == 0);
