@@ -23,18 +23,16 @@ B := $($(VARIANT)_DIR)
 ifeq ($(origin CC),default)
 CC := $($(VARIANT)_CC)
 endif
-ifeq ($(origin AR),default)
-AR := ar
-endif
 PREFIX ?= /usr/local
 
-# ---- Flags: the core and the sockets are plain C11, the rest may use the system -------------------------------
+# ---- Flags: the core is plain C11, the rest may use the system --------------------------------------------------
+# The sockets need _DEFAULT_SOURCE for types only (struct tcp_info); that they call nothing, check-purity proves.
 WARN := -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wswitch-enum -Wvla -Wmissing-prototypes -Werror
 BASE := -std=c11 -g $($(VARIANT)_FLAGS) $(WARN)
 HOST := -D_GNU_SOURCE -pthread
 INC_core  := -Iinclude -Isrc/core
-INC_sock  := $(INC_core) -Isrc/sock
-INC_host  := $(INC_sock) -Isrc/host $(HOST)
+INC_sock  := $(INC_core) -Isrc/sock -D_DEFAULT_SOURCE
+INC_host  := $(INC_core) -Isrc/sock -Isrc/host $(HOST)
 INC_tools := -Iinclude $(HOST)
 INC_tests := $(INC_host) -Itests/support
 LINK = $(CC) $($(VARIANT)_FLAGS) -pthread $(CFLAGS) $(LDFLAGS) -o $@
@@ -100,8 +98,8 @@ static:                         ## only the static checks: layers, purity, style
 
 demo:                           ## the tour: ping, nc and a lossy hop, in a namespace of its own
 	@tools/setup || true
-	@$(MAKE) --no-print-directory all
-	@tools/demo
+	@$(MAKE) --no-print-directory -s all
+	@RILL=$(B)/rill tools/demo
 
 setup:                          ## install what make check and make demo need (SETUP=no only reports)
 	@tools/setup
