@@ -82,7 +82,7 @@ $(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/librill.a
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
 # clang-tidy reads .clang-tidy; the stamp saves the time for what has not changed.
-$(B)/%.tidy: %.c .clang-tidy $(B)/%.o
+$(B)/%.tidy: %.c $(wildcard .clang-tidy tests/.clang-tidy) $(B)/%.o
 	clang-tidy --quiet --warnings-as-errors='*' $< -- -std=c11 $(WARN) $(INC_$(call kind,$*))
 	@touch $@
 tidy: $(patsubst %.c,$(B)/%.tidy,$(ALL_SRC))
