@@ -1,7 +1,7 @@
 /* ring.c - a byte ring addressed by absolute stream positions.
  *
- * Owns the invariant: buf == NULL iff cap == 0.  It does not know which bytes mean something; the owner does.
- */
+ * Owns the invariant: buf == NULL iff cap == 0.  Which bytes mean something is known to
+ * the owner only. */
 #include "ring.h"
 
 #include <errno.h>
@@ -9,10 +9,7 @@
 #define CAP_FIRST 4096u
 
 /* The capacity is the owner's limit in the end, which need not be a power of two, hence the division. */
-static inline uint32_t index_of(const struct ring *ring, uint64_t pos)
-{
-    return (uint32_t)(pos % ring->cap);
-}
+static inline uint32_t index_of(const struct ring *ring, uint64_t pos) { return (uint32_t)(pos % ring->cap); }
 
 int ring_reserve(struct ring *ring, struct mem *mem, uint64_t begin, uint64_t end, uint32_t need,
                  uint32_t limit)

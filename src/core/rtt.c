@@ -11,13 +11,10 @@
 /* A timeout of 2^32 us is longer than any max_us, and rto_us << 32 still fits in 64 bits. */
 #define BACKOFF_MAX 32u
 
-void rtt_init(struct rtt *rtt)
-{
-    *rtt = (struct rtt){.rto_us = (uint32_t)SEC};
-}
+void rtt_init(struct rtt *rtt) { *rtt = (struct rtt){.rto_us = (uint32_t)SEC}; }
 
-/* RFC 6298 2.2 and 2.3.  The means are rounded to the nearest eighth and quarter, so that they do not drift.
- */
+/* RFC 6298 2.2 and 2.3.  The means are rounded to the nearest eighth and quarter, so that they do not
+ * drift. */
 static void update_means(struct rtt *rtt, uint32_t r_us)
 {
     if (rtt->srtt_8us == 0) {

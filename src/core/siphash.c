@@ -9,10 +9,7 @@ struct sip {
     uint64_t v0, v1, v2, v3;
 };
 
-static inline uint64_t rotate(uint64_t x, unsigned int bits)
-{
-    return x << bits | x >> (64 - bits);
-}
+static inline uint64_t rotate(uint64_t x, unsigned int bits) { return x << bits | x >> (64 - bits); }
 
 /* The paper reads words in little-endian order on every machine. */
 static inline uint64_t load_le64(const uint8_t *p)

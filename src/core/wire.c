@@ -44,8 +44,7 @@ void wire_sum_add(struct wire_sum *sum, const void *data, size_t len)
     uint16_t native = fold(sum_words(data, len));
     uint8_t bytes[2];
     memcpy(bytes, &native, 2);
-    /* In a piece that begins in the low half of a word all bytes are in the other half: the sum is swapped.
-     */
+    /* In a piece that begins in the low half of a word all bytes are in the other half: swap the sum. */
     if (sum->len & 1)
         sum->acc += (uint64_t)bytes[1] << 8 | bytes[0];
     else
@@ -59,7 +58,4 @@ void wire_sum_pseudo(struct wire_sum *sum, uint32_t src, uint32_t dst, uint8_t p
     sum->acc += (uint64_t)(src >> 16) + (src & 0xffff) + (dst >> 16) + (dst & 0xffff) + proto + len;
 }
 
-uint16_t wire_sum_fold(const struct wire_sum *sum)
-{
-    return fold(sum->acc);
-}
+uint16_t wire_sum_fold(const struct wire_sum *sum) { return fold(sum->acc); }

@@ -8,8 +8,7 @@
 #define FRESH 0xa5
 #define GONE 0xdd
 
-/* In front of each block.  The block ends where malloc's does, so that AddressSanitizer sees what runs over.
- */
+/* In front of each block.  The block ends where malloc's does, so that AddressSanitizer sees any overrun. */
 struct head {
     _Alignas(max_align_t) uint64_t magic;
     size_t size;

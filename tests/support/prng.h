@@ -1,7 +1,6 @@
 /* prng.h - seeded random numbers for tests: the same seed gives the same run on every machine.
  *
- * The step is that of SplitMix64 (Steele, Lea and Flood, 2014): any seed is a good one, neighbours included.
- */
+ * The step is that of SplitMix64 (Steele, Lea and Flood, 2014): any seed is good, neighbours included. */
 #ifndef PRNG_H
 #define PRNG_H
 
@@ -13,10 +12,7 @@ struct prng {
     uint64_t state;
 };
 
-static inline struct prng prng_seed(uint64_t seed)
-{
-    return (struct prng){seed};
-}
+static inline struct prng prng_seed(uint64_t seed) { return (struct prng){seed}; }
 
 static inline uint64_t prng_next(struct prng *prng)
 {
@@ -26,16 +22,10 @@ static inline uint64_t prng_next(struct prng *prng)
     return z ^ z >> 31;
 }
 
-static inline uint32_t prng_u32(struct prng *prng)
-{
-    return (uint32_t)(prng_next(prng) >> 32);
-}
+static inline uint32_t prng_u32(struct prng *prng) { return (uint32_t)(prng_next(prng) >> 32); }
 
 /* A number in [0, n), n > 0.  The bias of at most n / 2^64 does not matter to a test. */
-static inline uint64_t prng_below(struct prng *prng, uint64_t n)
-{
-    return prng_next(prng) % n;
-}
+static inline uint64_t prng_below(struct prng *prng, uint64_t n) { return prng_next(prng) % n; }
 
 /* A number in [low, high]. */
 static inline uint64_t prng_between(struct prng *prng, uint64_t low, uint64_t high)

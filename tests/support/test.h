@@ -1,5 +1,4 @@
-/* test.h - what every test program includes first: cmocka, with the headers that it wants to have before it.
- */
+/* test.h - what every test program includes first: cmocka, and before it the headers that it wants. */
 #ifndef TEST_H
 #define TEST_H
 

@@ -106,8 +106,10 @@ static void random_run(uint64_t seed, uint32_t longest, int steps, bool crowded)
     struct bitmap map = {0};
     uint32_t begin, end;
     for (uint32_t i = 0; crowded && i < RANGES_MAX - 5; i++) {
-        assert_int_equal(ranges_add(&set, &mem, BASE + 4 * i, BASE + 4 * i + 1 + i % 3), 0);
-        paint(&map, 4 * i, 4 * i + 1 + i % 3, true);
+        begin = 4 * i;
+        end = begin + 1 + i % 3;
+        assert_int_equal(ranges_add(&set, &mem, BASE + begin, BASE + end), 0);
+        paint(&map, begin, end, true);
     }
     unsigned int adds_percent = (unsigned int)prng_between(&prng, 30, 90);
     for (int step = 0; step < steps; step++) {
@@ -251,9 +253,8 @@ static void ranges__without_memory__what_needs_none_still_works(void **state)
     assert_null(set.v);
     assert_int_equal(set.count + set.cap + set.bytes, 0);
     heap.fail_all = false;
-    do /* until the next one needs memory */
-        assert_int_equal(ranges_add(&set, &mem, 10u * set.count, 10u * set.count + 5), 0);
-    while (set.count < set.cap);
+    for (uint64_t pos = 0; set.count < set.cap || pos == 0; pos += 10) /* until the next one needs memory */
+        assert_int_equal(ranges_add(&set, &mem, pos, pos + 5), 0);
     heap.fail_all = true;
     uint32_t bytes = set.bytes;
     uint16_t count = set.count;

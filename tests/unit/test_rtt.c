@@ -96,6 +96,41 @@ static void rtt__second_sample__rttvar_uses_the_old_srtt(void **state)
     assert_int_equal(rtt_rto_us(&rtt, MAX_US), 290000);
 }
 
+static void rtt__fraction_of_a_microsecond__is_waited_for_as_a_whole_one(void **state)
+{
+    (void)state;
+    struct rtt rtt;
+    rtt_init(&rtt);
+    rtt_sample(&rtt, 8, MIN_US, MAX_US);
+    rtt_sample(&rtt, 9, MIN_US, MAX_US);
+    /* RTTVAR = 3/4 4 + 1/4 1, SRTT = 7/8 8 + 1/8 9, RTO = 8.125 + 4 x 3.25 = 21.125; RFC 6298 5: never too
+     * early */
+    assert_int_equal(rtt_rto_us(&rtt, MAX_US), 22);
+}
+
+/* A rounding that always goes one way would add up: its mean of 7/16 of a unit per sample, of which 3/4
+ * remain, makes 0.44 us of RTTVAR; of which 7/8 remain, 0.44 us of SRTT.  To the nearest, only halves go one
+ * way: 0.06 us. */
+static void rtt__rounding__does_not_drift(void **state)
+{
+    (void)state;
+    enum { SAMPLES = 100000 };
+    struct prng prng = prng_seed(8);
+    struct rtt rtt;
+    struct model model = {0};
+    double srtt_error = 0, rttvar_error = 0;
+    rtt_init(&rtt);
+    for (int i = 0; i < SAMPLES; i++) {
+        uint64_t r_us = prng_between(&prng, 1000, 2000);
+        rtt_sample(&rtt, r_us, MIN_US, MAX_US);
+        model_sample(&model, (double)r_us);
+        srtt_error += rtt.srtt_8us / 8.0 - model.srtt;
+        rttvar_error += rtt.rttvar_4us / 4.0 - model.rttvar;
+    }
+    assert_true(magnitude(srtt_error / SAMPLES) < 0.1);
+    assert_true(magnitude(rttvar_error / SAMPLES) < 0.1);
+}
+
 static void rtt__million_samples__stay_with_the_model(void **state)
 {
     (void)state;
@@ -128,6 +163,14 @@ static void rtt__constant_path__timeout_converges_to_it(void **state)
         /* RFC 6298 4: where K * RTTVAR vanishes, G takes its place. */
         assert_in_range(rtt_rto_us(&rtt, MAX_US), path_us[k] + 1, path_us[k] + 3);
     }
+}
+
+static void rtt__no_variance_at_all__leaves_one_tick(void **state)
+{
+    (void)state;
+    struct rtt rtt = {.srtt_8us = 8 * 1000}; /* made by hand: rounding keeps the real one above 0 */
+    rtt_sample(&rtt, 1000, MIN_US, MAX_US);
+    assert_int_equal(rtt_rto_us(&rtt, MAX_US), 1001); /* RFC 6298 4: G in place of K * RTTVAR */
 }
 
 static void rtt__sample_below_the_clock__counts_as_one_tick(void **state)
@@ -252,8 +295,11 @@ int main(void)
         cmocka_unit_test(rtt__before_a_sample__backs_off_all_the_same),
         cmocka_unit_test(rtt__first_sample__is_srtt_and_half_of_it_rttvar),
         cmocka_unit_test(rtt__second_sample__rttvar_uses_the_old_srtt),
+        cmocka_unit_test(rtt__fraction_of_a_microsecond__is_waited_for_as_a_whole_one),
+        cmocka_unit_test(rtt__rounding__does_not_drift),
         cmocka_unit_test(rtt__million_samples__stay_with_the_model),
         cmocka_unit_test(rtt__constant_path__timeout_converges_to_it),
+        cmocka_unit_test(rtt__no_variance_at_all__leaves_one_tick),
         cmocka_unit_test(rtt__sample_below_the_clock__counts_as_one_tick),
         cmocka_unit_test(rtt__absurd_sample__counts_as_two_to_the_28),
         cmocka_unit_test(rtt__extremes_in_turn__do_not_overflow),
