@@ -31,8 +31,13 @@ run_one() { # OUT PROGRAM
     name=$(basename "$prog")
     log=$out/$name.log
     start=$(date +%s%N)
-    timeout -k 5 "$TEST_TIMEOUT" "$prog" >"$log" 2>&1 </dev/null
+    # A job of its own (-m), so that the signals of this terminal are passed on by the trap and not ignored in it.
+    set -m
+    timeout -k 5 "$TEST_TIMEOUT" "$prog" >"$log" 2>&1 </dev/null &
+    trap 'kill %1 2>/dev/null; exit 130' INT TERM
+    wait $!
     status=$?
+    set +m
     passed=$(count "$log" PASSED)
     failed=$(count "$log" FAILED)
     skipped=$(count "$log" SKIPPED)
