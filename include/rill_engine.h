@@ -76,6 +76,7 @@ struct rill_packet {
     X(HALF_OPEN_EXPIRED, "half-open records given up after their last SYN-ACK")                              \
     X(TIME_WAIT_ENTERED, "connections that entered TIME-WAIT")                                               \
     X(TIME_WAIT_REUSED, "TIME-WAIT connections replaced by a new SYN")                                       \
+    X(R1_PASSED, "connections whose third retransmission went unanswered (R1)")                              \
     X(TIMED_OUT, "connections given up by a timer (R2, keep-alive, orphan)")                                 \
     X(ECHO_REPLY, "ICMP echo replies sent")                                                                  \
     X(ICMP_IN, "ICMP messages with a good checksum")                                                         \
@@ -196,6 +197,7 @@ struct rill_config {
     uint32_t rto_max_us;     /* at least 60 s (RFC 6298 2.5) */
     uint32_t msl_us;         /* TIME-WAIT lasts two of them (RFC 9293 3.4.2 says 2 minutes; here 30 s) */
     uint32_t fin_wait_2_us;  /* how long a closed socket waits for the peer's FIN */
+    uint32_t orphan_us;      /* how long it waits for progress in the other states after close */
     uint32_t syn_timeout_us; /* R2 of a SYN, at least 180 s (MUST-23) */
     uint32_t r2_us;          /* R2 of data, at least 100 s (SHLD-11) */
     uint32_t delack_us;      /* delayed ACK, below 500 ms (MUST-40) */
@@ -241,6 +243,13 @@ void rill_advance(struct rill_engine *engine, rill_time now_us);
 
 /* When rill_advance has to be called next, RILL_NEVER if nothing is waiting.  It may be early, never late. */
 rill_time rill_deadline(const struct rill_engine *engine);
+
+/* Connections that are neither closed nor in a record of TIME-WAIT: those with a socket, those that still close
+ * behind a closed socket, handshakes under way. */
+uint32_t rill_open_connections(const struct rill_engine *engine);
+
+/* Resets all of them; the RSTs leave with the next output.  For a host that is about to stop. */
+void rill_abort_all(struct rill_engine *engine, rill_time now_us);
 
 /* How often an event happened since the engine was made. */
 uint64_t rill_counter(const struct rill_engine *engine, enum rill_event event);
