@@ -12,8 +12,7 @@
 #define MODEL_ADDR 0x0a4d0002u /* 10.77.0.2 */
 #define MODEL_PEER 0x0a4d0001u /* 10.77.0.1 */
 
-/* RFC 1071: the ones' complement sum of the 16-bit words, one after the other, the carry added back at once.
- */
+/* RFC 1071: the ones' complement sum of the 16-bit words, one by one, each carry added back at once. */
 static inline uint16_t model_sum(uint16_t sum, const uint8_t *p, size_t len)
 {
     for (size_t i = 0; i < len; i += 2) {
