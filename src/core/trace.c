@@ -1,0 +1,52 @@
+/* trace.c - the names and sentences of events and states, for people.  Made from the one list of
+ * rill_engine.h, so that an event cannot be without them.  The tracing itself is engine.c's. */
+#include "base.h"
+
+struct event_words {
+    const char *name, *text;
+};
+
+#define EVENT_WORDS(name, text) {#name, text},
+static const struct event_words event_words[RILL_EVENT_COUNT] = {RILL_EVENTS(EVENT_WORDS)};
+#undef EVENT_WORDS
+
+const char *rill_event_name(enum rill_event event)
+{
+    ASSERT((unsigned int)event < RILL_EVENT_COUNT);
+    return event_words[event].name;
+}
+
+const char *rill_event_text(enum rill_event event)
+{
+    ASSERT((unsigned int)event < RILL_EVENT_COUNT);
+    return event_words[event].text;
+}
+
+const char *rill_state_name(enum rill_tcp_state state)
+{
+    switch (state) {
+    case RILL_LISTEN:
+        return "LISTEN";
+    case RILL_SYN_SENT:
+        return "SYN-SENT";
+    case RILL_SYN_RECEIVED:
+        return "SYN-RECEIVED";
+    case RILL_ESTABLISHED:
+        return "ESTABLISHED";
+    case RILL_FIN_WAIT_1:
+        return "FIN-WAIT-1";
+    case RILL_FIN_WAIT_2:
+        return "FIN-WAIT-2";
+    case RILL_CLOSE_WAIT:
+        return "CLOSE-WAIT";
+    case RILL_CLOSING:
+        return "CLOSING";
+    case RILL_LAST_ACK:
+        return "LAST-ACK";
+    case RILL_TIME_WAIT:
+        return "TIME-WAIT";
+    case RILL_CLOSED:
+        return "CLOSED";
+    }
+    return "?";
+}
