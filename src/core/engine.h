@@ -6,18 +6,19 @@
 #include "conns.h"
 #include "reass.h"
 
-/* A token bucket.  Rates are per second; the burst is what it holds at most. */
+/* A token bucket.  Rates are per second; the burst is what it holds at most.  It counts what is missing, so
+ * that one of zeroes is full. */
 struct bucket {
-    rill_time filled_us;
-    uint32_t tokens;
+    rill_time filled_us; /* when `spent` was right */
+    uint32_t spent;      /* tokens taken and not yet refilled */
 };
 bool bucket_take(struct bucket *bucket, rill_time now_us, uint32_t per_second, uint32_t burst);
 
 /* The one datagram that answers without a connection: a RST, a challenge from a record, an ICMP message.  It
  * is cut into fragments when it leaves. */
 struct reply {
-    uint8_t *data; /* payload, NULL: none */
-    uint32_t len;
+    uint8_t *data; /* room for an IP header, then the payload; NULL: none */
+    uint32_t len;  /* of the payload */
     uint32_t sent; /* payload bytes that have left */
     struct ip4 ip;
     bool done; /* all has left; the memory goes with the next call on the engine */
@@ -34,20 +35,32 @@ struct rill_engine {
     uint64_t random;       /* state of the little generator behind engine_random */
     uint16_t port_counter; /* RFC 6056 algorithm 3 */
     uint16_t frag_id[64];  /* RFC 6864: per destination, see reply.c */
-    struct bucket challenge, rst, icmp;
-    uint32_t
-        challenge_burst; /* randomised once a second: RFC 5961 7 without the side channel CVE-2016-5696 */
-    bool drain;          /* output has to leave before the next packet is taken in */
+    struct bucket rst, icmp;
+    rill_time challenge_since_us; /* begin of the second in which challenge ACKs are counted */
+    uint32_t challenge_left;      /* how many more it may have; see engine_may_challenge */
+    bool drain;                   /* output has to leave before the next packet is taken in */
     uint8_t head[IP4_HEADER_LEN + TCP_HEADER_MAX]; /* of the packet that rill_output handed out last */
     uint64_t counter[RILL_EVENT_COUNT];
 };
 
+/* Counts only: for traffic, and where there is nothing to tell about. */
+static inline void engine_count(struct rill_engine *e, enum rill_event event) { e->counter[event]++; }
 /* Counts and traces an event; the segment or connection may be NULL. */
-void engine_count(struct rill_engine *e, enum rill_event event);
 void engine_event(struct rill_engine *e, enum rill_event event, const struct tcb *c,
                   const struct tcp_segment *seg);
+/* SEGMENT_IN or SEGMENT_OUT.  c is NULL when it is not known; of seg the fields as on the wire are used. */
 void engine_trace_segment(struct rill_engine *e, enum rill_trace_kind kind, const struct tcb *c,
                           const struct tcp_segment *seg, bool resent);
+/* SEGMENT_OUT for what is built. */
+void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct tcp_build *build,
+                      uint32_t text_len, bool resent);
+
+/* Whether a challenge ACK may be sent now (RFC 5961 7): every connection and record at most one in 500 ms,
+ * and all together about a thousand in a second.  Refusing counts CHALLENGE_LIMITED. */
+bool tcp_may_challenge(struct rill_engine *e, struct tcb *c);
+bool wait_may_challenge(struct rill_engine *e, struct time_wait *tw);
+/* The second half only, for half-open records. */
+bool engine_may_challenge(struct rill_engine *e);
 
 /* 64 bits that are hard to guess from outside (SipHash in counter mode). */
 uint64_t engine_random(struct rill_engine *e);
