@@ -10,7 +10,8 @@ struct tcp_quote {
     uint32_t raddr; /* the destination of the quoted datagram */
     uint16_t lport, rport;
     uint32_t seq32;
-    uint16_t total_len; /* of the quoted datagram */
+    uint16_t total_len; /* of the quoted datagram, as the quote says */
+    uint8_t header_len; /* of its IP header */
 };
 
 /* type and code of the ICMP message, mtu its next-hop MTU field (0: an old router, RFC 1191 5). */

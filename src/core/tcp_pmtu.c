@@ -1,0 +1,86 @@
+/* tcp_pmtu.c - see tcp_pmtu.h.  RFC 1191 3, 5, 6.4; RFC 5927 7.2; RFC 5681 3.1.
+ *
+ * Owns: pmtu never grows, and stays at least min(552, the device's MTU).  max_sent, against which
+ * claims are held, is kept by tcp_output.c and set back here.  It does not probe for a
+ * larger MTU (RFC 4821). */
+#include "tcp_pmtu.h"
+
+/* A path below this is a lie more often than a path: it would cost 40 bytes of headers for each 28 of text.
+ * Linux has the same floor. */
+#define PMTU_FLOOR 552u
+#define PMTU_MIN 68u /* RFC 791: every link takes this */
+
+/* Takes on the lower MTU and sends what is in flight from `from` on again, in pieces that fit. */
+static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t from)
+{
+    uint32_t old_smss = c->cc.smss;
+    ASSERT(mtu < c->pmtu && mtu > IP4_HEADER_LEN + TCP_HEADER_LEN);
+    c->pmtu = (uint16_t)mtu;
+    c->cc.smss = tcp_eff_mss(c);
+    /* RFC 5681 3.1: cwnd shrinks with the segments, so that as many of them leave as before. */
+    if (c->cc.smss < old_smss)
+        c->cc.cwnd = max_u32((uint32_t)((uint64_t)c->cc.cwnd * c->cc.smss / old_smss), c->cc.smss);
+    /* RFC 5927 7.2: what was sent before says nothing about the new size. */
+    c->max_sent = PMTU_MIN;
+    c->max_acked = (uint16_t)min_u32(c->max_acked, mtu);
+    /* RFC 1191 6.4: it was lost, and not to congestion, so that nobody has to wait for the timer, nor
+     * ssthresh to fall.  Without memory for the mark the timer does it. */
+    if (from < c->snd.nxt) {
+        (void)ranges_add(&c->fl->lost, &e->mem, from, c->snd.nxt);
+        c->fl->rtt_pos = 0; /* RFC 6298 3: what is sent again is not timed */
+    }
+    conns_touch(&e->conns, c);
+    engine_event(e, RILL_PMTU_LOWERED, c, NULL);
+}
+
+bool tcp_pmtu_claim(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t seq, uint64_t end)
+{
+    ASSERT(c->fl != NULL && c->snd.una <= seq && seq < end && end <= c->snd.nxt);
+    uint32_t floored = max_u32(mtu, min_u32(PMTU_FLOOR, e->config.mtu));
+    /* RFC 5927 7.2: nothing so large was sent, so that nothing can have been too large; RFC 1191 3: below 68
+     * no path can be, and a message never raises the estimate. */
+    if (mtu < PMTU_MIN || mtu > c->max_sent || floored >= c->pmtu)
+        return false;
+    if (mtu >= c->max_acked) {
+        c->fl->pending_mtu = 0;
+        lower(e, c, floored, seq);
+    } else {
+        c->fl->pending_mtu = (uint16_t)floored;
+        c->fl->pending_end = end;
+    }
+    return true;
+}
+
+uint32_t tcp_pmtu_plateau(const struct tcb *c, uint16_t total_len, uint8_t header_len)
+{
+    /* RFC 1191 7.1, table 7-1. */
+    static const uint16_t plateau[] = {65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};
+    uint32_t len = total_len;
+    if (len >= c->pmtu && len > 4u * header_len)
+        len -= 4u * header_len; /* RFC 1191 5: routers that descend from 4.2BSD add the header once more */
+    for (uint32_t i = 0; i < sizeof plateau / sizeof plateau[0]; i++) {
+        if (plateau[i] < len)
+            return plateau[i];
+    }
+    return PMTU_MIN;
+}
+
+void tcp_pmtu_timed_out(struct rill_engine *e, struct tcb *c)
+{
+    if (c->fl == NULL || c->fl->pending_mtu == 0)
+        return;
+    uint32_t mtu = c->fl->pending_mtu;
+    c->fl->pending_mtu = 0;
+    if (mtu < c->pmtu)
+        lower(e, c, mtu, c->snd.una);
+}
+
+void tcp_pmtu_acked(struct tcb *c, uint32_t acked_bytes)
+{
+    /* One ACK may cover several segments, so that this may be too much: then a claim waits for the timer that
+     * need not have waited.  max_sent is what all of them were at most. */
+    uint32_t size = min_u32(acked_bytes, UINT16_MAX) + IP4_HEADER_LEN + TCP_HEADER_LEN;
+    c->max_acked = (uint16_t)max_u32(c->max_acked, min_u32(size, c->max_sent));
+    if (c->fl != NULL && c->fl->pending_mtu != 0 && c->snd.una >= c->fl->pending_end)
+        c->fl->pending_mtu = 0;
+}
