@@ -119,6 +119,7 @@ struct rill_packet {
     X(DROP_PAWS, "dropped: old timestamp (PAWS)")                                                            \
     X(DROP_RST, "dropped: RST that does not match exactly")                                                  \
     X(DROP_SYN, "dropped: SYN on a synchronized connection")                                                 \
+    X(DROP_SYN_SENT, "dropped: neither SYN nor RST, while a connection is being opened")                     \
     X(DROP_NO_ACK, "dropped: no ACK flag")                                                                   \
     X(DROP_ACK, "dropped: acknowledges what was never sent, or is too old")                                  \
     X(DROP_AFTER_FIN, "dropped: data beyond the FIN")                                                        \
@@ -244,8 +245,8 @@ void rill_advance(struct rill_engine *engine, rill_time now_us);
 /* When rill_advance has to be called next, RILL_NEVER if nothing is waiting.  It may be early, never late. */
 rill_time rill_deadline(const struct rill_engine *engine);
 
-/* Connections that are neither closed nor in a record of TIME-WAIT: those with a socket, those that still close
- * behind a closed socket, handshakes under way. */
+/* Connections that are neither closed nor in a record of TIME-WAIT: those with a socket, those that still
+ * close behind a closed socket, handshakes under way. */
 uint32_t rill_open_connections(const struct rill_engine *engine);
 
 /* Resets all of them; the RSTs leave with the next output.  For a host that is about to stop. */

@@ -93,6 +93,15 @@ void table_remove(struct conns *conns, struct conn_table *table, struct conn_nod
     table->count--;
 }
 
+bool table_uses_port(const struct conn_table *table, uint16_t lport)
+{
+    for (uint32_t i = 0; i < table->buckets; i++)
+        for (const struct conn_node *node = table->bucket[i]; node != NULL; node = node->next)
+            if (node->lport == lport)
+                return true;
+    return false;
+}
+
 /* ---- Setting up -------------------------------------------------------------------------------------- */
 
 int conns_init(struct conns *conns, struct mem *mem, struct siphash_key key)
@@ -217,7 +226,7 @@ struct tcb *conns_pop_due(struct conns *conns, rill_time now_us)
     while (conns->heap_count > 0 && conns->heap[0].at_us <= now_us) {
         struct tcb *c = conns->heap[0].c;
         rill_time at_us = tcb_deadline(c);
-        if (at_us > now_us && at_us != RILL_NEVER) {
+        if (at_us > conns->heap[0].at_us && at_us != RILL_NEVER) {
             heap_down(conns, 0, (struct heap_entry){at_us, c}); /* it was set to later meanwhile */
             continue;
         }

@@ -19,16 +19,17 @@ struct conn_table {
 /* A handshake under way at a listener, RFC 9293's SYN-RECEIVED of a passive open: 64 bytes.  Window and send
  * buffer are not needed before there is a connection. */
 struct half_open {
-    struct conn_node node;   /* must be first */
-    struct list link;        /* on half_queue[resent], or on half_dirty while its SYN,ACK is due */
-    struct port *port;       /* the listener */
-    rill_time deadline_us;   /* when the SYN,ACK is sent again */
-    uint32_t iss32, irs32;   /* ours and the peer's initial number on the wire */
-    uint32_t ts_recent;      /* RFC 7323 (for later) */
-    uint16_t mss;            /* the peer's, 536 if it named none */
-    uint8_t wscale_plus_1;   /* the peer's shift + 1, 0 if it named none */
-    uint8_t resent : 4;      /* SYN,ACKs sent again */
-    uint8_t queued_once : 1; /* the first SYN,ACK has left */
+    struct conn_node node; /* must be first */
+    struct list link;      /* on half_queue[resent], or on half_dirty while its SYN,ACK is due */
+    struct port *port;     /* the listener */
+    rill_time deadline_us; /* when the SYN,ACK is sent again */
+    uint32_t iss32, irs32; /* ours and the peer's initial number on the wire */
+    uint32_t ts_recent;    /* RFC 7323 (for later) */
+    uint16_t mss;          /* the peer's, 536 if it named none */
+    uint8_t wscale_plus_1; /* the peer's shift + 1, 0 if it named none */
+    uint8_t resent : 4;    /* SYN,ACKs sent again */
+    bool sent_once : 1,
+        sent_twice : 1; /* SYN,ACKs that have left, by the timer or for a SYN that came again */
 };
 _Static_assert(sizeof(struct half_open) <= 64, "a half-open record stays small");
 
@@ -45,7 +46,8 @@ struct time_wait {
 };
 _Static_assert(sizeof(struct time_wait) <= 64, "a TIME-WAIT record stays small");
 
-#define SYNACK_RESENDS 5 /* at 1, 3, 7, 15, 31 s; the record goes at 63 s */
+#define SYNACK_RTO_US (1 * SEC) /* before any sample, RFC 6298 2.1 */
+#define SYNACK_RESENDS 5        /* at 1, 3, 7, 15, 31 s; the record goes at 63 s */
 
 /* A local port that is bound, and the two queues of a listener.  Made by bind or listen, gone with its
  * socket. */
@@ -94,6 +96,9 @@ static inline struct tcb *conns_find(const struct conns *conns, uint32_t raddr, 
 {
     return (struct tcb *)table_find(conns, &conns->tcbs, raddr, rport, lport);
 }
+
+/* Whether any entry has this local port: a walk over the table, for bind only. */
+bool table_uses_port(const struct conn_table *table, uint16_t lport);
 
 /* Room in the heap for one more TCB: 0 or -ENOMEM.  Called before a TCB is made, so that scheduling cannot
  * fail. */

@@ -78,6 +78,7 @@ struct flight {
     uint64_t rtt_pos;     /* end of the segment that is being timed, 0: none (RFC 6298 3, Karn) */
     rill_time rtt_at_us;  /* when it was sent */
     rill_time sent_us;    /* when data was sent last (RFC 5681 4.1) */
+    uint64_t rto_una;     /* SND.UNA when the timer last retransmitted it, 0: not since */
     uint64_t recover;     /* RFC 6582 3.2: highest position sent when recovery began */
     uint64_t up;          /* SND.UP: after the last urgent byte, 0: none */
     uint64_t pending_end; /* RFC 5927 7.2: the claimed MTU applies unless this is acknowledged first */
@@ -146,6 +147,7 @@ struct tcb {
     bool keep_now : 1;     /* send a keep-alive probe */
     bool rst_now : 1;      /* send a RST; the connection is CLOSED already */
     bool urgent_event : 1; /* RCV.UP has advanced and the application has not been told */
+    bool wscale_ok : 1;    /* both sides offered a shift (RFC 7323 2.2) */
     bool challenged : 1;   /* challenge_ms is valid */
 };
 
@@ -194,5 +196,8 @@ static inline uint32_t tcp_eff_mss(const struct tcb *c)
 {
     return min_u32(c->snd.mss, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
 }
+
+/* The application has closed: nobody will read, nobody will ask. */
+static inline bool tcp_orphan(const struct tcb *c) { return !c->waiting && c->owner.sock == NULL; }
 
 #endif

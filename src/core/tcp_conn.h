@@ -48,12 +48,12 @@ void tcp_time_wait_free(struct rill_engine *e, struct time_wait *tw);
 /* Frees an orphan or a CLOSED connection. */
 void tcp_free(struct rill_engine *e, struct tcb *c);
 
-static inline bool tcp_orphan(const struct tcb *c) { return !c->waiting && c->owner.sock == NULL; }
-
 /* RFC 6528: the initial number for a tuple at this time. */
 uint32_t tcp_isn(const struct rill_engine *e, uint32_t raddr, uint16_t rport, uint16_t lport);
 /* The MSS that we announce: what the MTU leaves (MUST-14, MUST-67), or less by TCP_MAXSEG. */
 uint16_t tcp_our_mss(const struct rill_engine *e, const struct tcp_opts *opts);
+/* SendMSS from the peer's MSS option, kept within reason, or less by TCP_MAXSEG. */
+void tcp_set_snd_mss(struct tcb *c, uint16_t peer_mss);
 /* RFC 7323 2.2: the smallest shift with which this buffer can be offered. */
 uint8_t tcp_wscale_for(uint32_t rcvbuf_bytes);
 /* A free ephemeral port to the peer (RFC 6056 3.3.3), 0 if there is none. */

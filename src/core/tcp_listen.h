@@ -23,6 +23,11 @@ void port_close(struct rill_engine *e, struct port *port);
 /* A segment for a listening port without a record or a connection: RFC 9293 3.10.7.2. */
 void listen_input(struct rill_engine *e, struct port *port, const struct tcp_segment *seg);
 
+/* Its third step, a SYN that may open a connection.  old_nxt32 is SND.NXT of the connection in TIME-WAIT that
+ * it replaces, or NULL. */
+void listen_syn(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
+                const uint32_t *old_nxt32);
+
 /* A segment for a half-open record.  Returns the new connection when the ACK completes the handshake: the
  * caller goes on with 3.10.7.4 in SYN-RECEIVED. */
 struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const struct tcp_segment *seg);
@@ -31,5 +36,7 @@ struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const
 bool half_open_output(struct rill_engine *e, struct rill_packet *out);
 void half_open_advance(struct rill_engine *e);
 void half_open_free(struct rill_engine *e, struct half_open *half);
+/* All records of a port. */
+void half_open_free_all(struct rill_engine *e, const struct port *port);
 
 #endif

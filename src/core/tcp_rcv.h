@@ -5,7 +5,9 @@
 
 #include "engine.h"
 
-enum tcp_verdict { PASS, DROP, ACK, ACK_ONLY, CHALLENGE, RESET };
+/* What a step of SEGMENT ARRIVES says.  ACK_ONLY: outside the window, but its acknowledgement and window
+ * count.  GONE: the connection was freed or closed, and nothing more may be done with it. */
+enum tcp_verdict { PASS, DROP, ACK, ACK_ONLY, CHALLENGE, RESET, GONE };
 
 /* RFC 9293 3.10.7.4 sixth to eighth, with what is inside the window. */
 void tcp_receive_urgent(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg);

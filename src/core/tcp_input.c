@@ -1,0 +1,324 @@
+/* tcp_input.c - see tcp_input.h.  RFC 9293 3.10.7; RFC 5961; RFC 1337.
+ *
+ * segment_arrives is the table of contents.  Each step is one function with one verdict, in the order of the
+ * RFC's headings; nothing else decides to drop.  Sequence numbers are unwrapped here and nowhere else. */
+#include "tcp_input.h"
+
+#include "tcp_ack.h"
+#include "tcp_conn.h"
+#include "tcp_listen.h"
+#include "tcp_rcv.h"
+#include "tcp_recovery.h"
+#include "tcp_reset.h"
+#include "tcp_timer.h"
+
+#include <errno.h>
+
+/* ---- First: the sequence number -------------------------------------------------------------------------
+ */
+
+/* RFC 9293 3.10.7.4, the four cases of "segment acceptability". */
+static bool acceptable(const struct tcb *c, const struct tcp_segment *seg)
+{
+    uint64_t nxt = c->rcv.nxt, edge = max_u64(c->rcv.adv, nxt), last = seg->seq + tcp_seg_len(seg) - 1;
+    bool starts_inside = nxt <= seg->seq && seg->seq < edge;
+    if (tcp_seg_len(seg) == 0)
+        return edge == nxt ? seg->seq == nxt : starts_inside;
+    return edge != nxt && (starts_inside || (nxt <= last && last < edge));
+}
+
+static enum tcp_verdict check_sequence(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    uint32_t len = tcp_seg_len(seg);
+    if (acceptable(c, seg))
+        return PASS;
+    if ((seg->flags & RILL_RST) != 0 && seg->seq != c->rcv.nxt) {
+        engine_event(e, RILL_DROP_RST, c, seg);
+        return DROP;
+    }
+    /* MUST-66: with a zero window valid ACKs, URGs and RSTs still count.  And so do those of a segment one
+     * octet left of the window: a probe, and the SYN or FIN that crossed ours (simultaneous open and close).
+     */
+    if ((seg->seq == c->rcv.nxt && tcp_rcv_wnd(c) == 0) || (seg->seq == c->rcv.nxt - 1 && len <= 1))
+        return ACK_ONLY;
+    engine_event(e, seg->seq + len <= c->rcv.nxt ? RILL_DROP_DUPLICATE : RILL_DROP_WINDOW, c, seg);
+    return len != 0 ? ACK
+                    : CHALLENGE; /* two sides that disagree must not answer each other's bare ACKs for ever */
+}
+
+/* ---- Second: the RST bit --------------------------------------------------------------------------------
+ */
+
+static enum tcp_verdict check_rst(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    if ((seg->flags & RILL_RST) == 0)
+        return PASS;
+    if (seg->seq != c->rcv.nxt) { /* RFC 5961 3.2 */
+        engine_event(e, RILL_DROP_RST, c, seg);
+        return seg->seq > c->rcv.nxt && c->state != RILL_TIME_WAIT ? CHALLENGE
+                                                                   : DROP; /* RFC 1337 in TIME-WAIT */
+    }
+    engine_event(e, RILL_RST_IN, c, seg);
+    switch ((enum rill_tcp_state)c->state) {
+    case RILL_SYN_RECEIVED: /* MUST-11; a passive one is a record and not here */
+        tcp_die(e, c, ECONNREFUSED);
+        return GONE;
+    case RILL_CLOSE_WAIT:
+        tcp_die(e, c, EPIPE); /* as BSD and Linux have it: the peer had said that it would send no more */
+        return GONE;
+    case RILL_ESTABLISHED:
+    case RILL_FIN_WAIT_1:
+    case RILL_FIN_WAIT_2:
+        tcp_die(e, c, ECONNRESET);
+        return GONE;
+    case RILL_CLOSING:
+    case RILL_LAST_ACK:
+    case RILL_TIME_WAIT:
+        tcp_die(e, c, 0);
+        return GONE;
+    case RILL_LISTEN:
+    case RILL_SYN_SENT:
+    case RILL_CLOSED:
+        break;
+    }
+    ASSERT(false); /* these do not come here */
+    return DROP;
+}
+
+/* ---- Fourth: the SYN bit --------------------------------------------------------------------------------
+ */
+
+/* RFC 9293 3.6.1 MAY-2, RFC 6191 2 without timestamps: a SYN beyond the old connection's last number, to a
+ * listener. */
+static bool may_replace(const struct rill_engine *e, const struct tcp_segment *seg, uint32_t rcv_nxt32)
+{
+    return (seg->flags & (RILL_SYN | RILL_ACK | RILL_RST | RILL_FIN)) == RILL_SYN &&
+           !seq_after32(rcv_nxt32, seg->seq32) && port_listening(&e->conns, seg->lport) != NULL;
+}
+
+static void replace(struct rill_engine *e, const struct tcp_segment *seg, uint32_t snd_nxt32)
+{
+    engine_count(e, RILL_TIME_WAIT_REUSED);
+    listen_syn(e, port_listening(&e->conns, seg->lport), seg, &snd_nxt32);
+}
+
+/* RFC 5961 4.2.  Only the SYN,ACK of a simultaneous open is a SYN that we wait for. */
+static enum tcp_verdict check_syn(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    if ((seg->flags & RILL_SYN) == 0)
+        return PASS;
+    if (c->state == RILL_SYN_RECEIVED && seg->seq == tcp_irs(c))
+        return PASS;
+    if (c->state == RILL_TIME_WAIT && may_replace(e, seg, (uint32_t)c->rcv.nxt)) {
+        uint32_t snd_nxt32 = (uint32_t)c->snd.nxt;
+        tcp_die(e, c, 0);
+        replace(e, seg, snd_nxt32);
+        return GONE;
+    }
+    engine_event(e, RILL_DROP_SYN, c, seg);
+    return CHALLENGE;
+}
+
+/* ---- The states that are synchronized, or nearly ---------------------------------------------------------
+ */
+
+static void finish(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
+                   enum tcp_verdict verdict)
+{
+    switch (verdict) {
+    case GONE:
+    case DROP:
+        return;
+    case CHALLENGE:
+        if (!tcp_may_challenge(e, c))
+            return;
+        engine_event(e, RILL_CHALLENGE_ACK, c, seg);
+        c->ack_now = e->drain = true;
+        break;
+    case RESET:
+        tcp_abort(e, c, ECONNRESET);
+        e->drain = true;
+        return;
+    case ACK:
+    case ACK_ONLY:
+        c->ack_now = e->drain = true;
+        break;
+    case PASS:
+        break;
+    }
+    conns_touch(&e->conns, c);
+}
+
+/* RFC 9293 3.10.7.4; the order of these calls is normative. */
+static void segment_arrives(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    enum tcp_verdict verdict = check_sequence(e, c, seg); /* first */
+    bool outside = verdict == ACK_ONLY;
+    if (outside)
+        verdict = PASS;
+    if (verdict == PASS)
+        verdict = check_rst(e, c, seg); /* second; third is security, which nobody has */
+    if (verdict == PASS)
+        verdict = check_syn(e, c, seg); /* fourth */
+    if (verdict == PASS)
+        verdict = tcp_process_ack(e, c, seg); /* fifth */
+    if (verdict == PASS) {
+        c->heard_us = e->now_us;
+        c->keep_sent = 0;
+        tcp_receive_urgent(e, c, seg); /* sixth */
+        if (outside)
+            verdict = ACK_ONLY;
+        else
+            verdict = tcp_receive_text(e, c, seg); /* seventh, and eighth: FIN */
+        if (c->state == RILL_TIME_WAIT && (seg->flags & RILL_FIN) != 0)
+            tcp_time_wait(e, c); /* a FIN that came again restarts 2 MSL */
+    }
+    finish(e, c, seg, verdict);
+}
+
+/* ---- SYN-SENT: RFC 9293 3.10.7.3 --------------------------------------------------------------------------
+ */
+
+static void take_syn(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    c->rcv.irs32 = seg->seq32;
+    c->rcv.nxt = c->rcv.read = c->rcv.acked = tcp_irs(c) + 1;
+    c->rcv.adv = c->rcv.nxt + min_u32(c->opt.rcvbuf_bytes, UINT16_MAX); /* as offered in the SYN */
+    c->wscale_ok = seg->opt.has_wscale && e->config.window_scaling;
+    c->snd.wscale = c->wscale_ok ? (uint8_t)min_u32(seg->opt.wscale, 14) : 0; /* RFC 7323 2.3 */
+    if (!c->wscale_ok)
+        c->rcv.wscale = 0;
+    tcp_set_snd_mss(c, seg->opt.has_mss ? seg->opt.mss : TCP_DEFAULT_MSS); /* MUST-15 */
+}
+
+/* Fourth: a SYN with the ACK of ours, or one that crossed ours. */
+static void syn_sent_syn(struct rill_engine *e, struct tcb *c, struct tcp_segment *seg, bool acked)
+{
+    enum tcp_verdict verdict = PASS;
+    take_syn(e, c, seg);
+    seg->seq = tcp_irs(c);
+    if (acked) {
+        tcp_establish(e, c, seg);
+        c->ack_now = true;
+    } else { /* MUST-10: SYN,ACK from our SYN's position */
+        tcp_set_state(e, c, RILL_SYN_RECEIVED);
+        c->snd.wnd = c->snd.max_wnd = seg->wnd16;
+        recovery_mark_flight(e, c);
+    }
+    if (acked && (seg->text_len != 0 ||
+                  (seg->flags & (RILL_FIN | RILL_URG)) != 0)) { /* "continue at the sixth step" */
+        struct tcp_segment rest = *seg;
+        rest.seq++;
+        rest.flags &= (uint8_t)~RILL_SYN;
+        tcp_receive_urgent(e, c, &rest);
+        verdict = tcp_receive_text(e, c, &rest);
+    }
+    finish(e, c, seg, verdict);
+}
+
+static void syn_sent_arrives(struct rill_engine *e, struct tcb *c, struct tcp_segment *seg)
+{
+    bool acked = (seg->flags & RILL_ACK) != 0;
+    if (acked && (seg->ack <= tcp_iss(c) || seg->ack > c->snd.nxt)) { /* first */
+        engine_event(e, RILL_DROP_ACK, c, seg);
+        tcp_reset_for(e, seg);
+        return;
+    }
+    if ((seg->flags & RILL_RST) != 0) { /* second; RFC 5961 3.2: only if it acknowledges our SYN */
+        engine_event(e, acked ? RILL_RST_IN : RILL_DROP_RST, c, seg);
+        if (acked)
+            tcp_die(e, c, ECONNREFUSED);
+        return;
+    }
+    if ((seg->flags & RILL_SYN) == 0) { /* fifth */
+        engine_event(e, RILL_DROP_SYN_SENT, c, seg);
+        return;
+    }
+    syn_sent_syn(e, c, seg, acked);
+}
+
+/* ---- TIME-WAIT as a record --------------------------------------------------------------------------------
+ */
+
+static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const struct tcp_segment *seg)
+{
+    uint32_t snd_nxt32 = tw->snd_nxt32;
+    if ((seg->flags & RILL_RST) !=
+        0) { /* DEVIATES: RFC 1337 ignores all of them; RFC 9293 closes on the exact number */
+        bool exact = seg->seq32 == tw->rcv_nxt32;
+        engine_event(e, exact ? RILL_RST_IN : RILL_DROP_RST, NULL, seg);
+        if (exact)
+            tcp_time_wait_free(e, tw);
+        return;
+    }
+    if (may_replace(e, seg, tw->rcv_nxt32)) {
+        tcp_time_wait_free(e, tw);
+        replace(e, seg, snd_nxt32);
+        return;
+    }
+    if (tcp_seg_len(seg) == 0 && seg->seq32 == tw->rcv_nxt32)
+        return; /* the last ACK, again */
+    if ((seg->flags & (RILL_FIN | RILL_SYN)) == RILL_FIN && seg->seq32 + tcp_seg_len(seg) == tw->rcv_nxt32) {
+        list_remove(&tw->link); /* the peer's FIN, again: 2 MSL begin anew */
+        tw->deadline_us = e->now_us + 2ull * e->config.msl_us;
+        list_append(&e->conns.wait_queue, &tw->link);
+        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field);
+        return;
+    }
+    engine_event(e, (seg->flags & RILL_SYN) != 0 ? RILL_DROP_SYN : RILL_DROP_WINDOW, NULL, seg);
+    if (wait_may_challenge(e, tw)) {
+        engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
+        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field);
+    }
+}
+
+/* ---- Where it goes ----------------------------------------------------------------------------------------
+ */
+
+static void connection_arrives(struct rill_engine *e, struct tcb *c, struct tcp_segment *seg)
+{
+    seg->seq = seq_unwrap(c->state == RILL_SYN_SENT ? SEQ_BASE : c->rcv.nxt, seg->seq32);
+    seg->ack = seq_unwrap(c->snd.una, seg->ack32);
+    engine_trace_segment(e, RILL_TRACE_SEGMENT_IN, c, seg, false);
+    if (c->state == RILL_SYN_SENT)
+        syn_sent_arrives(e, c, seg);
+    else
+        segment_arrives(e, c, seg);
+}
+
+void tcp_input(struct rill_engine *e, const struct rill_packet *in, const struct ip4 *ip)
+{
+    struct conns *conns = &e->conns;
+    struct tcp_segment seg;
+    struct conn_node *node;
+    struct port *port;
+    enum rill_event what = tcp_parse(in, ip, &seg);
+    engine_count(e, what);
+    if (what != TCP_OK)
+        return;
+    node = table_find(conns, &conns->tcbs, seg.raddr, seg.rport, seg.lport);
+    if (node != NULL) {
+        connection_arrives(e, (struct tcb *)node, &seg);
+        return;
+    }
+    node = table_find(conns, &conns->halves, seg.raddr, seg.rport, seg.lport);
+    if (node != NULL) {
+        struct tcb *c = half_open_input(e, (struct half_open *)node, &seg);
+        if (c != NULL)
+            connection_arrives(e, c, &seg);
+        else
+            engine_trace_segment(e, RILL_TRACE_SEGMENT_IN, NULL, &seg, false);
+        return;
+    }
+    engine_trace_segment(e, RILL_TRACE_SEGMENT_IN, NULL, &seg, false);
+    node = table_find(conns, &conns->waits, seg.raddr, seg.rport, seg.lport);
+    port = port_listening(conns, seg.lport);
+    if (node != NULL) {
+        time_wait_arrives(e, (struct time_wait *)node, &seg);
+    } else if (port != NULL) {
+        listen_input(e, port, &seg);
+    } else { /* RFC 9293 3.10.7.1 */
+        engine_event(e, RILL_DROP_CLOSED, NULL, &seg);
+        tcp_reset_for(e, &seg);
+    }
+}

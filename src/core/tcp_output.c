@@ -1,0 +1,284 @@
+/* tcp_output.c - see tcp_output.h.  RFC 9293 3.7.4, 3.8.4, 3.8.6; RFC 1122 4.2.3.4; RFC 3042.
+ *
+ * Output is a function of state: each call looks at the TCB and picks, in this order, the first range that is
+ * marked lost, new data with the SYN or FIN at its ends, a probe, a keep-alive, an ACK.  Owns: SND.NXT moves
+ * in emit only, and never back. */
+#include "tcp_output.h"
+
+#include "tcp_conn.h"
+#include "tcp_rcv.h"
+#include "tcp_recovery.h"
+#include "tcp_timer.h"
+
+#include <errno.h>
+
+#define OVERRIDE_US (500 * MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
+
+static bool can_send_data(const struct tcb *c)
+{
+    switch ((enum rill_tcp_state)c->state) {
+    case RILL_ESTABLISHED:
+    case RILL_CLOSE_WAIT:
+    case RILL_FIN_WAIT_1:
+    case RILL_CLOSING:
+    case RILL_LAST_ACK:
+        return true;
+    case RILL_LISTEN:
+    case RILL_SYN_SENT:
+    case RILL_SYN_RECEIVED:
+    case RILL_FIN_WAIT_2:
+    case RILL_TIME_WAIT:
+    case RILL_CLOSED:
+        return false;
+    }
+    return false;
+}
+
+static uint64_t fin_end(const struct tcb *c) { return c->snd.end + (c->fin_queued ? 1 : 0); }
+
+/* The end of the longest segment that begins at pos: an MSS of text, and the FIN if the text reaches up to
+ * it. */
+static uint64_t segment_end(const struct tcb *c, uint64_t pos)
+{
+    uint64_t end = pos + tcp_eff_mss(c);
+    return end >= c->snd.end ? fin_end(c) : end;
+}
+
+/* How far the window lets us go: positions below this may be sent. */
+static uint64_t window_end(const struct tcb *c) { return c->snd.una + c->snd.wnd; }
+
+static uint8_t flags_for(const struct tcb *c, uint64_t pos, uint64_t end, uint32_t text_len)
+{
+    uint8_t flags = c->state == RILL_SYN_SENT ? 0 : RILL_ACK;
+    if (pos < end && pos == tcp_iss(c))
+        flags |= RILL_SYN;
+    if (pos < end && c->fin_queued && end > c->snd.end)
+        flags |= RILL_FIN;
+    if (text_len != 0 && pos + text_len >= c->snd.end)
+        flags |= RILL_PSH; /* MUST-61: there is no PUSH in the interface, the last buffered byte has it */
+    if (c->fl != NULL && c->fl->up > pos)
+        flags |= RILL_URG;
+    return flags;
+}
+
+/* What every segment that leaves does to the receiving half: it carries an ACK. */
+static void ack_left(struct tcb *c)
+{
+    c->ack_now = false;
+    c->rcv.acked = c->rcv.nxt;
+    timer_stop(c, TIMER_DELACK);
+}
+
+/* Builds the segment that holds the positions [pos, pos + len) - SYN, text, FIN - and counts it as sent. */
+static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t len, struct rill_packet *out)
+{
+    bool resent = pos < c->snd.nxt && len != 0;
+    uint64_t end = pos + len, text_pos = max_u64(pos, tcp_iss(c) + 1);
+    uint32_t text_len =
+        end > text_pos ? (uint32_t)(min_u64(end, c->snd.end) - min_u64(text_pos, c->snd.end)) : 0;
+    bool syn = len != 0 && pos == tcp_iss(c);
+    struct tcp_build build = {.laddr = e->config.addr,
+                              .raddr = c->node.raddr,
+                              .lport = c->node.lport,
+                              .rport = c->node.rport,
+                              .seq32 = (uint32_t)pos,
+                              .ttl = c->opt.ttl,
+                              .tos = c->opt.tos};
+    build.flags = flags_for(c, pos, end, text_len);
+    build.ack32 = (build.flags & RILL_ACK) != 0 ? (uint32_t)c->rcv.nxt : 0;
+    build.wnd16 = tcp_window_field(c, syn);
+    if ((build.flags & RILL_URG) != 0)
+        build.up16 = (uint16_t)min_u64(c->fl->up - pos, UINT16_MAX); /* MUST-62, RFC 6093 */
+    if (syn) {
+        build.mss = tcp_our_mss(e, &c->opt);
+        build.wscale_plus_1 = e->config.window_scaling && (c->state == RILL_SYN_SENT || c->wscale_ok)
+                                  ? (uint8_t)(c->rcv.wscale + 1)
+                                  : 0;
+    }
+    if (text_len != 0)
+        ring_slices(&c->tx, text_pos, text_len, build.text);
+    (void)tcp_build(&build, e->head, out);
+    c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + text_len);
+    if (resent) {
+        e->counter[RILL_SEG_RESENT]++;
+        c->fl->rtt_pos = 0; /* Karn: its acknowledgement would be ambiguous */
+    }
+    e->counter[RILL_BYTES_OUT] += end > c->snd.nxt && text_len != 0 ? end - max_u64(c->snd.nxt, pos) : 0;
+    engine_count(e, RILL_SEG_OUT);
+    engine_trace_out(e, c, &build, text_len, resent);
+    if (len != 0) {
+        if (tcp_flight(c) == 0)
+            c->fl->since_us = e->now_us;
+        if (end > c->snd.nxt && !resent && c->fl->rtt_pos == 0) {
+            c->fl->rtt_pos = end;
+            c->fl->rtt_at_us = e->now_us;
+        }
+        c->snd.nxt = max_u64(c->snd.nxt, end);
+        timer_sent(e, c);
+    }
+    ack_left(c);
+    return true;
+}
+
+/* The first range marked lost, as far as a segment takes it.  If it reaches up to SND.NXT, new data fills the
+ * segment. */
+static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
+{
+    struct flight *fl = c->fl;
+    uint64_t begin, end;
+    if (fl == NULL || fl->lost.count == 0)
+        return false;
+    begin = fl->lost.v[0].begin;
+    end = min_u64(fl->lost.v[0].end, segment_end(c, begin));
+    if (!fl->rexmit_now && tcp_pipe(c) != 0 && tcp_pipe(c) + (end - begin) > c->cc.cwnd)
+        return false;
+    if (end == c->snd.nxt && can_send_data(c) && begin > tcp_iss(c))
+        end = max_u64(end, min_u64(segment_end(c, begin), window_end(c)));
+    fl->rexmit_now = false;
+    ranges_trim(&fl->lost, end); /* the range in front is the first: nothing is split */
+    return emit(e, c, begin, (uint32_t)(end - begin), out);
+}
+
+/* Nagle and silly-window avoidance, RFC 9293 3.8.6.2.1 and 3.7.4: whether [nxt, nxt + len) may leave now, len
+ * being what window and MSS allow of `avail`. */
+static bool worth_sending(const struct tcb *c, uint32_t len, uint64_t avail)
+{
+    bool idle = tcp_flight(c) == 0;
+    if (len >= tcp_eff_mss(c)) /* (1) */
+        return true;
+    if (c->fl->up > c->snd.nxt) /* urgent data does not wait */
+        return true;
+    if (len == avail) /* (2); a FIN ends the waiting for more */
+        return idle || c->opt.nodelay || c->fin_queued;
+    return (idle || c->opt.nodelay) && len >= c->snd.max_wnd / 2; /* (3) */
+}
+
+/* Data waits and nothing is in flight that could bring an ACK: the timer has to wake us. */
+static void blocked_by_window(struct rill_engine *e, struct tcb *c, bool closed)
+{
+    if (tcp_flight(c) != 0)
+        return;
+    timer_window_closed(e, c);
+    if (!closed)
+        timer_set(e, c, TIMER_XMIT, min_u64(c->timer[TIMER_XMIT], e->now_us + OVERRIDE_US)); /* (4) */
+}
+
+/* RFC 9293 3.8.6.1: one octet into the closed window, or what a window too small for (1) to (3) takes. */
+static bool send_probe(struct rill_engine *e, struct tcb *c, uint64_t avail, uint64_t usable,
+                       struct rill_packet *out)
+{
+    uint32_t len = (uint32_t)max_u64(1, min_u64(min_u64(avail, usable), tcp_eff_mss(c)));
+    c->probe_now = false;
+    if (usable == 0)
+        engine_event(e, RILL_PROBE_SENT, c, NULL);
+    return emit(e, c, c->snd.nxt, len, out);
+}
+
+static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
+{
+    uint64_t avail, usable;
+    uint32_t len;
+    if ((c->state == RILL_SYN_SENT || c->state == RILL_SYN_RECEIVED) && c->snd.nxt == tcp_iss(c))
+        return emit(e, c, c->snd.nxt, 1, out);
+    avail = fin_end(c) > c->snd.nxt ? fin_end(c) - c->snd.nxt : 0;
+    if (!can_send_data(c) || avail == 0)
+        return false;
+    usable = window_end(c) > c->snd.nxt ? window_end(c) - c->snd.nxt : 0; /* MUST-34: it may have shrunk */
+    if (c->probe_now && tcp_flight(c) == 0)
+        return send_probe(e, c, avail, usable, out);
+    c->probe_now = false;
+    len = (uint32_t)min_u64(usable, segment_end(c, c->snd.nxt) - c->snd.nxt);
+    if (len == 0 || !worth_sending(c, len, avail)) {
+        blocked_by_window(e, c, usable == 0);
+        return false;
+    }
+    recovery_idle_restart(e, c);
+    if (tcp_pipe(c) != 0 && tcp_pipe(c) + len > recovery_allowance(c))
+        return false;
+    if (tcp_flight(c) == 0)
+        timer_stop(c, TIMER_XMIT); /* it was the persist timer */
+    return emit(e, c, c->snd.nxt, len, out);
+}
+
+/* SHLD-12: a keep-alive has no data and an old sequence number, which the peer must answer. */
+static bool send_keepalive(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
+{
+    c->keep_now = false;
+    engine_event(e, RILL_KEEPALIVE_SENT, c, NULL);
+    return emit(e, c, c->snd.nxt - 1, 0, out);
+}
+
+/* RFC 9293 3.10.5.  The connection is CLOSED already; this is its last word. */
+static bool send_reset(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
+{
+    struct tcp_build build = {.laddr = e->config.addr,
+                              .raddr = c->node.raddr,
+                              .lport = c->node.lport,
+                              .rport = c->node.rport,
+                              .seq32 = (uint32_t)c->snd.nxt,
+                              .ack32 = (uint32_t)c->rcv.nxt,
+                              .flags = RILL_RST | RILL_ACK,
+                              .ttl = c->opt.ttl,
+                              .tos = c->opt.tos};
+    c->rst_now = false;
+    (void)tcp_build(&build, e->head, out);
+    engine_count(e, RILL_SEG_OUT);
+    engine_event(e, RILL_RST_OUT, c, NULL);
+    engine_trace_out(e, c, &build, 0, false);
+    if (tcp_orphan(c))
+        tcp_free(e, c);
+    return true;
+}
+
+bool tcp_output(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
+{
+    bool sent;
+    if (c->rst_now)
+        return send_reset(e, c, out);
+    if (c->state == RILL_CLOSED)
+        return false;
+    sent = send_lost(e, c, out) || send_new(e, c, out) || (c->keep_now && send_keepalive(e, c, out)) ||
+           (c->ack_now && emit(e, c, c->snd.nxt, 0, out));
+    if (sent)
+        conns_touch(&e->conns, c); /* perhaps there is more */
+    if (c->state == RILL_TIME_WAIT && tcp_orphan(c) && !c->ack_now && tcp_unread(c) == 0)
+        (void)tcp_time_wait_record(e, c);
+    return sent;
+}
+
+uint32_t tcp_write_room(const struct tcb *c)
+{
+    uint64_t queued = c->snd.end - max_u64(c->snd.una, tcp_iss(c) + 1);
+    if (c->snd.una > c->snd.end)
+        queued = 0; /* the FIN is acknowledged */
+    return queued < c->opt.sndbuf_bytes ? (uint32_t)(c->opt.sndbuf_bytes - queued) : 0;
+}
+
+int32_t tcp_write(struct rill_engine *e, struct tcb *c, const void *data, uint32_t len)
+{
+    uint32_t take = min_u32(min_u32(len, tcp_write_room(c)), INT32_MAX), used, room;
+    if (c->fin_queued)
+        return -EPIPE;
+    if (take == 0)
+        return 0;
+    if (tcp_need_flight(e, c) != 0)
+        return -ENOBUFS;
+    used = (uint32_t)(c->snd.end - c->snd.una);
+    if (ring_reserve(&c->tx, &e->mem, c->snd.una, c->snd.end, used + take,
+                     max_u32(used + take, c->opt.sndbuf_bytes)) != 0) {
+        room = c->tx.cap > used ? c->tx.cap - used : 0;
+        take = min_u32(take, room);
+        if (take == 0)
+            return -ENOBUFS;
+    }
+    ring_write(&c->tx, c->snd.end, data, take);
+    c->snd.end += take;
+    conns_touch(&e->conns, c);
+    return (int32_t)take;
+}
+
+void tcp_write_urgent(struct tcb *c)
+{
+    if (c->fl != NULL)
+        c->fl->up = c->snd.end;
+}

@@ -1,0 +1,227 @@
+/* tcp_rcv.c - see tcp_rcv.h.  RFC 9293 3.8.5, 3.8.6, 3.10.7.4; RFC 5681 4.2; RFC 6093; RFC 7323 2.
+ *
+ * Owns: RCV.NXT moves in advance_nxt only; of bytes that arrive twice the first copy counts; a received byte
+ * is written once, to its final place in the ring. */
+#include "tcp_rcv.h"
+
+#include "tcp_conn.h"
+#include "tcp_timer.h"
+
+#include <errno.h>
+
+/* Rounding the window up to the scale's unit can move the right edge out by less than a unit for each segment
+ * that arrives. The ring keeps this much beyond the buffer for it. */
+static uint32_t edge_slack(const struct tcb *c) { return c->opt.rcvbuf_bytes / 8 + (1u << c->rcv.wscale); }
+
+/* MUST-39, RFC 9293 3.8.6.2.2: the right edge moves by min(Fr * RCV.BUFF, Eff.snd.MSS) or not at all; our
+ * largest segment stands for the MSS. */
+static uint64_t right_edge(const struct tcb *c)
+{
+    uint64_t want = c->rcv.read + c->opt.rcvbuf_bytes;
+    uint32_t step = min_u32(c->opt.rcvbuf_bytes / 2, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
+    return want >= c->rcv.adv + step ? want : c->rcv.adv;
+}
+
+uint16_t tcp_window_field(struct tcb *c, bool syn)
+{
+    uint8_t shift = syn ? 0 : c->rcv.wscale; /* RFC 7323 2.2: never scaled in a SYN */
+    uint64_t edge, wnd, field;
+    if (c->state == RILL_SYN_SENT)
+        return (uint16_t)min_u32(c->opt.rcvbuf_bytes, UINT16_MAX);
+    edge = right_edge(c);
+    wnd = edge > c->rcv.nxt ? edge - c->rcv.nxt : 0;
+    /* Rounded up, so that the edge does not move left.  DEVIATES: with an application that does not read and
+     * segments that are no multiple of the unit this would add up; beyond the slack the edge then wavers by
+     * less than a unit, which RFC 7323 2.4 allows, and what was ever offered is still accepted. */
+    field = (wnd + (1u << shift) - 1) >> shift;
+    if (c->rcv.nxt + (field << shift) > c->rcv.read + c->opt.rcvbuf_bytes + edge_slack(c))
+        field = wnd >> shift;
+    field = min_u64(field, UINT16_MAX);
+    c->rcv.adv = max_u64(c->rcv.adv, c->rcv.nxt + (field << shift));
+    return (uint16_t)field;
+}
+
+uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len, bool peek)
+{
+    uint32_t take = min_u32(len, tcp_unread(c));
+    uint64_t wnd_now, wnd_then;
+    if (take == 0)
+        return 0;
+    if (data != NULL)
+        ring_read(&c->rx, c->rcv.read, data, take);
+    if (peek)
+        return take;
+    c->rcv.read += take;
+    if (c->state == RILL_CLOSED) {
+        if (tcp_unread(c) == 0)
+            ring_free(&c->rx, &e->mem);
+        return take;
+    }
+    if (tcp_unread(c) == 0)
+        timer_rings(e, c);
+    /* A window update when it at least doubles what the peer may send: often enough to keep it busy, seldom
+     * enough not to answer each read with a packet. */
+    wnd_now = c->rcv.adv > c->rcv.nxt ? c->rcv.adv - c->rcv.nxt : 0;
+    wnd_then = right_edge(c) > c->rcv.nxt ? right_edge(c) - c->rcv.nxt : 0;
+    if (!tcp_fin_received(c) && wnd_then > wnd_now && wnd_then >= 2 * wnd_now) {
+        c->ack_now = true;
+        conns_touch(&e->conns, c);
+    }
+    return take;
+}
+
+/* MUST-30..33 and RFC 6093: the pointer names the octet after the urgent data, which stays in line. */
+void tcp_receive_urgent(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    uint64_t up = seg->seq + seg->up16;
+    (void)e;
+    if ((seg->flags & RILL_URG) == 0 || tcp_fin_received(c))
+        return;
+    if (up > max_u64(c->rcv.up, c->rcv.read)) {
+        c->rcv.up = up;
+        c->urgent_event = true;
+    }
+}
+
+/* Copies the text that belongs to positions [begin, end) into the ring. */
+static void store(struct tcb *c, const struct tcp_segment *seg, uint64_t text_pos, uint64_t begin,
+                  uint64_t end)
+{
+    uint64_t pos = text_pos;
+    for (int i = 0; i < 3; i++) {
+        uint64_t from = max_u64(begin, pos), to = min_u64(end, pos + seg->text[i].len);
+        if (from < to)
+            ring_write(&c->rx, from, seg->text[i].data + (from - pos), (uint32_t)(to - from));
+        pos += seg->text[i].len;
+    }
+}
+
+/* Stores what of [begin, end) has not come before: first copy wins. */
+static void store_new(struct tcb *c, const struct tcp_segment *seg, uint64_t text_pos, uint64_t begin,
+                      uint64_t end)
+{
+    for (uint32_t i = 0; i < c->ooo.count && begin < end; i++) {
+        const struct range *had = &c->ooo.v[i];
+        if (had->end <= begin)
+            continue;
+        if (had->begin > begin)
+            store(c, seg, text_pos, begin, min_u64(end, had->begin));
+        begin = max_u64(begin, had->end);
+    }
+    if (begin < end)
+        store(c, seg, text_pos, begin, end);
+}
+
+/* Moves RCV.NXT to pos and on over what was received out of order behind it. */
+static void advance_nxt(struct rill_engine *e, struct tcb *c, uint64_t pos)
+{
+    uint64_t before = c->rcv.nxt;
+    ASSERT(pos > c->rcv.nxt);
+    c->rcv.nxt = pos;
+    ranges_trim(&c->ooo, pos);
+    if (c->ooo.count != 0 && c->ooo.v[0].begin == pos) {
+        c->rcv.nxt = c->ooo.v[0].end;
+        ranges_trim(&c->ooo, c->rcv.nxt);
+    }
+    if (c->ooo.count == 0)
+        ranges_clear(&c->ooo, &e->mem);
+    e->counter[RILL_BYTES_IN] += c->rcv.nxt - before;
+}
+
+/* RFC 5681 4.2: at once for a gap that fills, for each second full segment (SHLD-19), else within the delay
+ * (MUST-40). */
+static void owe_ack(struct rill_engine *e, struct tcb *c, bool at_once)
+{
+    if (at_once || c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
+        c->ack_now = true;
+    else
+        timer_ack_owed(e, c);
+}
+
+/* Out of order: keep it, and say so at once (SHLD-31, MAY-13). */
+static enum tcp_verdict receive_early(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
+                                      uint64_t begin, uint64_t end)
+{
+    int full;
+    store_new(c, seg, seg->seq, begin, end);
+    full = ranges_add(&c->ooo, &e->mem, begin, end); /* what was stored is invisible if this fails */
+    if (full != 0)
+        engine_event(e, full == -ENOMEM ? RILL_DROP_MEMORY : RILL_DROP_FRAGMENTED_RANGES, c, seg);
+    else
+        engine_event(e, RILL_OUT_OF_ORDER, c, seg);
+    return ACK;
+}
+
+/* RFC 9293 3.10.7.4, eighth: the state after the peer's FIN has been received in order. */
+static void receive_fin(struct rill_engine *e, struct tcb *c)
+{
+    c->rcv.nxt = c->rcv.fin + 1;
+    c->ack_now = true;
+    switch ((enum rill_tcp_state)c->state) {
+    case RILL_SYN_RECEIVED:
+    case RILL_ESTABLISHED:
+        tcp_set_state(e, c, RILL_CLOSE_WAIT);
+        break;
+    case RILL_FIN_WAIT_1: /* our FIN is not acknowledged: process_ack would have moved on */
+        tcp_set_state(e, c, RILL_CLOSING);
+        break;
+    case RILL_FIN_WAIT_2:
+        tcp_time_wait(e, c);
+        break;
+    case RILL_CLOSE_WAIT:
+    case RILL_CLOSING:
+    case RILL_LAST_ACK:
+    case RILL_TIME_WAIT:
+    case RILL_LISTEN:
+    case RILL_SYN_SENT:
+    case RILL_CLOSED:
+        ASSERT(false); /* a FIN is received in order once */
+    }
+}
+
+/* RFC 9293 3.10.7.4, seventh and eighth.  The segment has something inside the window. */
+enum tcp_verdict tcp_receive_text(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    uint64_t text_end = seg->seq + seg->text_len;
+    uint64_t begin = max_u64(seg->seq, c->rcv.nxt);
+    uint64_t end = min_u64(text_end, c->rcv.adv);
+    bool gap = c->ooo.count != 0;
+    enum tcp_verdict verdict = PASS;
+
+    if (tcp_fin_received(c))
+        return tcp_seg_len(seg) != 0 ? ACK : PASS; /* "should not occur, since a FIN has been received" */
+    if ((seg->flags & RILL_FIN) != 0 && c->rcv.fin == 0 && text_end < c->rcv.adv && text_end >= c->rcv.nxt &&
+        (c->ooo.count == 0 || c->ooo.v[c->ooo.count - 1].end <= text_end))
+        c->rcv.fin = text_end;
+    if (c->rcv.fin != 0 && end > c->rcv.fin) {
+        engine_event(e, RILL_DROP_AFTER_FIN, c, seg);
+        end = c->rcv.fin;
+    }
+    if (begin < end) {
+        uint32_t need = (uint32_t)(end - c->rcv.read);
+        uint64_t held = c->ooo.count != 0 ? c->ooo.v[c->ooo.count - 1].end : c->rcv.nxt;
+        if (tcp_orphan(c)) {
+            engine_event(e, RILL_DROP_AFTER_CLOSE, c, seg);
+            return RESET; /* SHLD-3 */
+        }
+        if (ring_reserve(&c->rx, &e->mem, c->rcv.read, held, need,
+                         max_u32(need, c->opt.rcvbuf_bytes + edge_slack(c))) != 0) {
+            engine_event(e, RILL_DROP_MEMORY, c, seg);
+            return DROP; /* as if it had been lost: not acknowledged, so the peer sends it again */
+        }
+        c->rcv.mss = (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), UINT16_MAX);
+        if (begin > c->rcv.nxt) {
+            verdict = receive_early(e, c, seg, begin, end);
+        } else {
+            store_new(c, seg, seg->seq, begin, end);
+            advance_nxt(e, c, end);
+            owe_ack(e, c, gap);
+            e->drain |= gap; /* RFC 5681 4.2: a fill, even a partial one, is told before the next packet */
+        }
+    } else if ((seg->flags & RILL_FIN) != 0 && c->rcv.nxt < text_end) {
+        verdict = ACK; /* a FIN alone, beyond a gap */
+    }
+    if (c->rcv.fin != 0 && c->rcv.nxt == c->rcv.fin)
+        receive_fin(e, c);
+    return verdict;
+}

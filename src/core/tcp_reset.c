@@ -1,0 +1,48 @@
+/* tcp_reset.c - see tcp_reset.h. */
+#include "tcp_reset.h"
+
+#include "reply.h"
+
+/* Resets without a connection, per second and at once: enough for every honest "connection refused", too few
+ * to be of use to a scanner or a reflector. */
+#define RST_PER_SECOND 1000
+#define RST_BURST 200
+
+static struct tcp_build answer_to(const struct rill_engine *e, const struct tcp_segment *seg)
+{
+    return (struct tcp_build){.laddr = seg->laddr,
+                              .raddr = seg->raddr,
+                              .lport = seg->lport,
+                              .rport = seg->rport,
+                              .ttl = e->config.ttl};
+}
+
+void tcp_reset_for(struct rill_engine *e, const struct tcp_segment *seg)
+{
+    struct tcp_build build = answer_to(e, seg);
+    if ((seg->flags & RILL_RST) != 0)
+        return;
+    if (!bucket_take(&e->rst, e->now_us, RST_PER_SECOND, RST_BURST)) {
+        engine_count(e, RILL_RST_LIMITED);
+        return;
+    }
+    if ((seg->flags & RILL_ACK) != 0) {
+        build.seq32 = seg->ack32;
+        build.flags = RILL_RST;
+    } else {
+        build.ack32 = seg->seq32 + tcp_seg_len(seg);
+        build.flags = RILL_RST | RILL_ACK;
+    }
+    reply_tcp(e, &build);
+}
+
+void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, uint32_t seq32, uint32_t ack32,
+                 uint16_t wnd16)
+{
+    struct tcp_build build = answer_to(e, seg);
+    build.seq32 = seq32;
+    build.ack32 = ack32;
+    build.wnd16 = wnd16;
+    build.flags = RILL_ACK;
+    reply_tcp(e, &build);
+}
