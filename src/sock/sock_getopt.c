@@ -197,7 +197,8 @@ static void get_info(const struct rill_engine *e, const struct sock *s, struct t
 static int hand_out(const void *data, uint32_t size, void *value, socklen_t *len)
 {
     *len = min_u32(*len, size);
-    memcpy(value, data, *len);
+    if (*len > 0)
+        memcpy(value, data, *len);
     return 0;
 }
 

@@ -23,12 +23,12 @@ static int grow_table(struct socks *socks)
     struct sock **table;
     if (cap > SOCKS_MAX)
         return -EMFILE;
-    table = mem_alloc(mem, cap * sizeof *table);
+    table = mem_alloc(mem, cap * sizeof(struct sock *));
     if (table == NULL)
         return -ENOBUFS;
     if (socks->cap != 0) {
-        memcpy(table, socks->table, socks->cap * sizeof *table);
-        mem_free(mem, socks->table, socks->cap * sizeof *table);
+        memcpy(table, socks->table, socks->cap * sizeof(struct sock *));
+        mem_free(mem, socks->table, socks->cap * sizeof(struct sock *));
     }
     socks->table = table;
     socks->cap = cap;
@@ -65,12 +65,12 @@ int sock_new(struct socks *socks, struct sock **out)
     return (int)number;
 }
 
-void sock_drop(struct socks *socks, int s)
+void sock_drop(struct socks *socks, int number)
 {
-    ASSERT(sock_get(socks, s) != NULL);
-    mem_free(&socks->engine->mem, socks->table[s], sizeof(struct sock));
-    socks->table[s] = NULL;
-    socks->first_free = min_u32(socks->first_free, (uint32_t)s);
+    ASSERT(sock_get(socks, number) != NULL);
+    mem_free(&socks->engine->mem, socks->table[number], sizeof(struct sock));
+    socks->table[number] = NULL;
+    socks->first_free = min_u32(socks->first_free, (uint32_t)number);
     socks->count--;
 }
 

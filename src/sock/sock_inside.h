@@ -36,16 +36,16 @@ _Static_assert(sizeof(struct sock) <= 72, "a socket stays small");
 _Static_assert(sizeof(struct sock) + sizeof(struct tcb) <= 448, "and so does an idle connection");
 
 /* The socket of a number, NULL if there is none. */
-static inline struct sock *sock_get(const struct socks *socks, int s)
+static inline struct sock *sock_get(const struct socks *socks, int number)
 {
-    return s >= 0 && (uint32_t)s < socks->cap ? socks->table[s] : NULL;
+    return number >= 0 && (uint32_t)number < socks->cap ? socks->table[number] : NULL;
 }
 
 /* A socket without connection and with default options under the lowest free number (POSIX): the number,
  * -EMFILE, -ENOBUFS. */
 int sock_new(struct socks *socks, struct sock **out);
 /* Frees the number and the memory only. */
-void sock_drop(struct socks *socks, int s);
+void sock_drop(struct socks *socks, int number);
 
 static inline bool sock_listens(const struct sock *s) { return s->port != NULL && s->port->backlog != 0; }
 

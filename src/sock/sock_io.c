@@ -183,8 +183,8 @@ short sock_poll(struct socks *socks, int number)
     if (state != RILL_SYN_SENT && state != RILL_SYN_RECEIVED) {
         if (s->c != NULL && tcp_unread(s->c) > 0)
             mask |= POLLIN | POLLRDNORM;
-        /* Nothing will hold up a send that fails. */
-        if (state == RILL_CLOSED || sock_send_is_shut(s) || writeable(s->c))
+        /* Nothing holds up a send that will fail. */
+        if (s->c == NULL || sock_send_is_shut(s) || writeable(s->c))
             mask |= POLLOUT | POLLWRNORM;
         if (s->c != NULL && urgent(s->c))
             mask |= POLLPRI;

@@ -21,7 +21,7 @@ void socks_free(struct socks *socks)
     for (uint32_t s = 0; s < socks->cap; s++)
         if (socks->table[s] != NULL)
             (void)sock_close(socks, (int)s);
-    mem_free(&socks->engine->mem, socks->table, socks->cap * sizeof *socks->table);
+    mem_free(&socks->engine->mem, socks->table, socks->cap * sizeof(struct sock *));
     *socks = (struct socks){.engine = socks->engine};
 }
 

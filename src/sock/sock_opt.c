@@ -200,7 +200,7 @@ int sock_setsockopt(struct socks *socks, int number, int level, int name, const 
 {
     struct sock *s = sock_get(socks, number);
     struct rill_engine *e = socks->engine;
-    int number_given = 0;
+    int given = 0;
     if (s == NULL)
         return -EBADF;
     if (len > INT32_MAX)
@@ -209,7 +209,7 @@ int sock_setsockopt(struct socks *socks, int number, int level, int name, const 
         return -ENOPROTOOPT;
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         return set_congestion(value, len);
-    if (len < sizeof number_given && level != IPPROTO_IP)
+    if (len < sizeof given && level != IPPROTO_IP)
         return -EINVAL;
     if (len < 1 && name == IP_TTL)
         return -EINVAL;
@@ -219,13 +219,13 @@ int sock_setsockopt(struct socks *socks, int number, int level, int name, const 
         return set_linger(s, value, len);
     if (level == SOL_SOCKET && (name == SO_RCVTIMEO || name == SO_SNDTIMEO))
         return set_timeout(name == SO_RCVTIMEO ? &s->rcv_timeout_us : &s->snd_timeout_us, value, len);
-    if (len >= sizeof number_given)
-        memcpy(&number_given, value, sizeof number_given);
+    if (len >= sizeof given)
+        memcpy(&given, value, sizeof given);
     else if (len > 0)
-        number_given = *(const uint8_t *)value; /* ip(7) takes a single byte too */
+        given = *(const uint8_t *)value; /* ip(7) takes a single byte too */
     if (level == SOL_SOCKET)
-        return set_socket(e, s, name, number_given);
+        return set_socket(e, s, name, given);
     if (level == IPPROTO_TCP)
-        return set_tcp(e, s, name, number_given);
-    return set_ip(e, s, name, number_given);
+        return set_tcp(e, s, name, given);
+    return set_ip(e, s, name, given);
 }
