@@ -262,6 +262,14 @@ int sock_set_nonblock(struct socks *socks, int number, bool on)
     return 0;
 }
 
+rill_time sock_timeout(struct socks *socks, int number, bool send)
+{
+    const struct sock *s = sock_get(socks, number);
+    if (s == NULL)
+        return RILL_NEVER;
+    return send ? s->snd_timeout_us : s->rcv_timeout_us;
+}
+
 rill_time sock_linger_us(struct socks *socks, int number)
 {
     const struct sock *s = sock_get(socks, number);
