@@ -1,0 +1,200 @@
+/* cli.c - options, messages, signals and addresses: what the subcommands have in common. */
+#include "cli.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+void cli_init(struct cli *cli, const char *name)
+{
+    memset(cli, 0, sizeof *cli);
+    cli->name = name;
+    rill_options_default(&cli->options);
+}
+
+int cli_usage_error(const struct cli *cli, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "%s: ", cli->name);
+    vfprintf(stderr, format, args);
+    fprintf(stderr, "\nTry '%s --help'.\n", cli->name);
+    va_end(args);
+    return CLI_USAGE;
+}
+
+/* A decimal number without sign, blanks or anything behind it; -1 if it is none or above max. */
+static long number(const char *text, long max)
+{
+    long value = 0;
+    if (*text == '\0')
+        return -1;
+    for (; *text != '\0'; text++) {
+        if (*text < '0' || *text > '9')
+            return -1;
+        value = value * 10 + (*text - '0');
+        if (value > max)
+            return -1;
+    }
+    return value;
+}
+
+int cli_port(const char *text)
+{
+    long port = number(text, 65535);
+    return port < 1 ? -1 : (int)port;
+}
+
+static bool is_addr(const char *text)
+{
+    struct in_addr addr;
+    return inet_pton(AF_INET, text, &addr) == 1;
+}
+
+static bool is_addr_with_length(const char *text)
+{
+    char addr[INET_ADDRSTRLEN];
+    const char *slash = strchr(text, '/');
+    if (slash == NULL || (size_t)(slash - text) >= sizeof addr)
+        return false;
+    memcpy(addr, text, (size_t)(slash - text));
+    addr[slash - text] = '\0';
+    return is_addr(addr) && number(slash + 1, 30) >= 1;
+}
+
+static int set_mtu(struct cli *cli)
+{
+    long mtu = number(optarg, 65535);
+    if (mtu < 68)
+        return cli_usage_error(cli, "--mtu: '%s' is not a number from 68 to 65535", optarg);
+    cli->options.mtu = (int)mtu;
+    return -1;
+}
+
+int cli_option(struct cli *cli, int option, const char *word, const char *usage)
+{
+    switch (option) {
+    case 'h':
+    case CLI_HELP:
+        fputs(usage, stdout);
+        return 0;
+    case 'v':
+    case CLI_VERBOSE:
+        cli->verbosity++;
+        return -1;
+    case CLI_TUN:
+        if (*optarg == '\0' || strlen(optarg) > 15 || strchr(optarg, '/') != NULL)
+            return cli_usage_error(cli, "--tun: '%s' is not a device name (1 to 15 bytes)", optarg);
+        cli->options.tun = optarg;
+        return -1;
+    case CLI_ADDR:
+        if (!is_addr(optarg))
+            return cli_usage_error(cli, "--addr: '%s' is not an IPv4 address", optarg);
+        cli->options.addr = optarg;
+        return -1;
+    case CLI_PEER:
+        if (!is_addr_with_length(optarg))
+            return cli_usage_error(cli, "--peer: '%s' is not an IPv4 address with /1 to /30", optarg);
+        cli->options.peer = optarg;
+        return -1;
+    case CLI_MTU:
+        return set_mtu(cli);
+    case CLI_LOG:
+        cli->log = optarg;
+        return -1;
+    case CLI_STATS:
+        cli->stats = true;
+        return -1;
+    case ':':
+        return cli_usage_error(cli, "option '%s' needs a value", word);
+    default: /* '?'; optopt is 0 for an unknown long option, and its value for a known one */
+        if (optopt == 0)
+            return cli_usage_error(cli, "unknown option '%s'", word);
+        if (optopt >= CLI_HELP)
+            return cli_usage_error(cli, "option '%s' takes no value", word);
+        return cli_usage_error(cli, "unknown option '-%c'", optopt);
+    }
+}
+
+int cli_start(struct cli *cli)
+{
+    if (cli->verbosity > 0) {
+        cli->verbose.out = stderr;
+        cli->verbose.events = cli->verbosity > 1;
+        if (cli->log != NULL && (cli->verbose.out = fopen(cli->log, "we")) == NULL) {
+            fprintf(stderr, "%s: %s: %s\n", cli->name, cli->log, strerror(errno));
+            return CLI_FAILURE;
+        }
+        cli->options.engine.trace = verbose_trace;
+        cli->options.engine.trace_ctx = &cli->verbose;
+    }
+    if (rill_start(&cli->options) == 0)
+        return 0;
+    fprintf(stderr, "%s: %s\n", cli->name, rill_error());
+    return CLI_FAILURE;
+}
+
+void cli_print_stats(const struct cli *cli)
+{
+    uint64_t counters[RILL_EVENT_COUNT];
+    size_t memory_bytes;
+    if (!cli->stats || rill_counters(counters, &memory_bytes) != 0)
+        return;
+    for (int event = 0; event < RILL_EVENT_COUNT; event++) {
+        if (counters[event] != 0)
+            fprintf(stderr, "%12" PRIu64 "  %-20s %s\n", counters[event],
+                    rill_event_name((enum rill_event)event), rill_event_text((enum rill_event)event));
+    }
+    fprintf(stderr, "%12zu  bytes of memory held\n", memory_bytes);
+}
+
+static void signal_set(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+}
+
+int cli_signals_open(void)
+{
+    sigset_t set;
+    signal_set(&set);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return -1;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void cli_signals_default(void)
+{
+    /* The signal that brought us here is still pending: nobody has read it.  It must not count again. */
+    sigset_t set;
+    struct timespec zero = {0, 0};
+    signal_set(&set);
+    (void)sigtimedwait(&set, NULL, &zero);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
+
+struct sockaddr_in cli_sockaddr(struct in_addr addr, uint16_t port)
+{
+    return (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = addr, .sin_port = htons(port)};
+}
+
+struct in_addr cli_own_addr(const struct cli *cli)
+{
+    struct in_addr addr = {htonl(INADDR_ANY)};
+    (void)inet_pton(AF_INET, cli->options.addr, &addr);
+    return addr;
+}
+
+const char *cli_addr_text(struct in_addr addr, char buffer[INET_ADDRSTRLEN])
+{
+    return inet_ntop(AF_INET, &addr, buffer, INET_ADDRSTRLEN);
+}

@@ -1,0 +1,139 @@
+/* cli.h - what the parts of the `rill` command share.
+ *
+ * Each subcommand is a function of (argc, argv) that returns the exit status: 0, 1 for a failure at work, 2
+ * for a usage error.  They use the public headers only, as any program would; memory.c says why it is
+ * different. */
+#ifndef RILL_CLI_H
+#define RILL_CLI_H
+
+#include <getopt.h>
+#include <stdatomic.h>
+#include <stdio.h>
+
+#include "rill.h"
+
+enum { CLI_FAILURE = 1, CLI_USAGE = 2 };
+
+/* How long an ending program waits for its connections to close in order. */
+#define CLI_STOP_MS 2000
+
+/* ---- Options that every subcommand with a stack has (cli.c)
+ * ------------------------------------------------ */
+
+struct verbose {
+    FILE *out;         /* where to */
+    bool events;       /* also state changes and events, not only segments */
+    bool begun;        /* at 0 is the time of the first line */
+    rill_time zero_us; /* and this is that time */
+};
+
+struct cli {
+    const char *name; /* "rill serve": what stands before each message */
+    struct rill_options options;
+    struct verbose verbose;
+    int verbosity;   /* how many -v */
+    const char *log; /* the file for what -v prints, NULL: standard error */
+    bool stats;      /* print the counters at the end */
+};
+
+/* Values of long options: none is a letter, so that the cause of an error can be told. */
+enum {
+    CLI_HELP = 256,
+    CLI_VERBOSE,
+    CLI_VERSION,
+    CLI_TUN,
+    CLI_ADDR,
+    CLI_PEER,
+    CLI_MTU,
+    CLI_LOG,
+    CLI_STATS,
+    CLI_BARE
+};
+
+#define CLI_SHORT ":hv"
+#define CLI_LONG                                                                                             \
+    {"help", no_argument, NULL, CLI_HELP}, {"verbose", no_argument, NULL, CLI_VERBOSE},                      \
+        {"tun", required_argument, NULL, CLI_TUN}, {"addr", required_argument, NULL, CLI_ADDR},              \
+        {"peer", required_argument, NULL, CLI_PEER}, {"mtu", required_argument, NULL, CLI_MTU},              \
+        {"log", required_argument, NULL, CLI_LOG},                                                           \
+    {                                                                                                        \
+        "stats", no_argument, NULL, CLI_STATS                                                                \
+    }
+
+#define CLI_OPTIONS_TEXT                                                                                     \
+    "  --tun NAME        the TUN device (rill0)\n"                                                           \
+    "  --addr ADDRESS    the stack's address (10.77.0.2)\n"                                                  \
+    "  --peer ADDR/LEN   the kernel's address on the device (10.77.0.1/24)\n"                                \
+    "  --mtu BYTES       68..65535 (1500)\n"                                                                 \
+    "  -v, --verbose     print each segment: time, direction, connection, flags,\n"                          \
+    "                    seq:end(len), ack, win; twice: states and events too\n"                             \
+    "  --log FILE        print that to FILE instead of standard error\n"                                     \
+    "  --stats           print the counters to standard error at the end\n"                                  \
+    "  -h, --help        this text\n"
+
+void cli_init(struct cli *cli, const char *name);
+
+/* Takes one result of getopt_long.  -1: go on.  Else the exit status: the usage text has been printed, or the
+ * error.  `word` is the argument that getopt_long looked at (for its two error results). */
+int cli_option(struct cli *cli, int option, const char *word, const char *usage);
+
+/* Prints "NAME: MESSAGE" and where the help is; returns CLI_USAGE. */
+int cli_usage_error(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* A port in decimal, 1..65535, or -1. */
+int cli_port(const char *text);
+
+/* rill_start with the options of the command line.  0, or the exit status, and the failure is printed. */
+int cli_start(struct cli *cli);
+
+/* Prints the counters if --stats was given; before rill_stop. */
+void cli_print_stats(const struct cli *cli);
+
+/* SIGINT and SIGTERM become readable on the descriptor returned, and SIGPIPE is ignored.  cli_signals_default
+ * undoes the first, so that one more of them ends the program at once. */
+int cli_signals_open(void);
+void cli_signals_default(void);
+
+struct sockaddr_in cli_sockaddr(struct in_addr addr, uint16_t port);
+/* "10.77.0.2" */
+const char *cli_addr_text(struct in_addr addr, char buffer[INET_ADDRSTRLEN]);
+/* The stack's own address as the options have it; they have been checked. */
+struct in_addr cli_own_addr(const struct cli *cli);
+
+/* ---- The parts -------------------------------------------------------------------------------------------
+ */
+
+int serve_main(int argc, char **argv);
+int nc_main(int argc, char **argv);
+int lab_main(int argc, char **argv);
+int memory_main(int argc, char **argv);
+
+/* The services that `serve` and `lab` were asked for: (service, port) pairs. */
+enum { SERVE_LISTENERS_MAX = 64 };
+struct serve_plan {
+    int count;
+    struct {
+        int service; /* index in serve.c's table */
+        uint16_t port;
+    } listener[SERVE_LISTENERS_MAX];
+    bool talk; /* the talk service, on this port */
+    uint16_t talk_port;
+};
+
+/* Reads SERVICE[:PORT] words.  0 or CLI_USAGE (printed). */
+int serve_plan_parse(const struct cli *cli, char *const *words, struct serve_plan *plan);
+/* Starts the stack and serves until a signal.  ready_fd: a byte is written there when all listen, and nothing
+ * is printed then; -1: the lines to try are printed.  The exit status. */
+int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd);
+/* The lines to try, one for each service. */
+void serve_print_hints(const struct cli *cli, const struct serve_plan *plan, FILE *out);
+
+/* The classic first server.  talk_listen: the listening descriptor, or -1; talk_serve: one conversation with
+ * one client, 0 or -1.  A failure is printed, unless *quiet is set because the program is ending. */
+int talk_listen(uint16_t port);
+int talk_serve(int server, const atomic_bool *quiet);
+
+/* Prints one event of the engine's trace; the context is a struct verbose. */
+void verbose_trace(void *ctx, const struct rill_trace_event *event);
+
+#endif

@@ -1,0 +1,310 @@
+/* lab.c - `rill lab`: a network namespace of its own, with the stack in it, and a command or a shell.
+ *
+ *     rill lab ──┬── the stack and its services (a session of its own; dies with rill lab)
+ *                └── CMD or $SHELL (its status is ours)
+ *
+ * With CAP_SYS_ADMIN the network namespace is made as it is; without, inside a user namespace in which the
+ * caller is root, so that no privilege is needed where /dev/net/tun may be opened by everybody.  Nothing
+ * outlives it: the namespaces and the device go with the last process in them. */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct lab {
+    struct cli cli;
+    struct serve_plan plan;
+    bool bare;      /* no stack: only the namespace */
+    char **command; /* NULL: an interactive shell */
+};
+
+static volatile sig_atomic_t command_pid; /* to whom SIGTERM and SIGHUP are passed on */
+
+static int complain(const char *what)
+{
+    fprintf(stderr, "rill lab: %s: %s\n", what, strerror(errno));
+    return -1;
+}
+
+static int write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = write(fd, text, strlen(text));
+    int error = errno;
+    close(fd);
+    errno = error;
+    return n == (ssize_t)strlen(text) ? 0 : -1;
+}
+
+static long read_number(const char *path)
+{
+    char text[32] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    return n > 0 ? strtol(text, NULL, 10) : -1;
+}
+
+/* ---- The namespaces
+ * -------------------------------------------------------------------------------------------- */
+
+/* Why there is no user namespace for us, and what helps. */
+static int explain(const char *what)
+{
+    int error = errno;
+    fprintf(stderr, "rill lab: %s: %s\n", what, strerror(error));
+    if (read_number("/proc/sys/kernel/unprivileged_userns_clone") == 0)
+        fputs("User namespaces are switched off for users.  As root: sysctl -w "
+              "kernel.unprivileged_userns_clone=1\n",
+              stderr);
+    else if (read_number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns") == 1)
+        fputs("AppArmor restricts user namespaces here.  As root: sysctl -w "
+              "kernel.apparmor_restrict_unprivileged_userns=0\n",
+              stderr);
+    else if (read_number("/proc/sys/user/max_user_namespaces") == 0)
+        fputs("User namespaces are switched off.  As root: sysctl -w user.max_user_namespaces=10000\n",
+              stderr);
+    else if (error == EPERM)
+        fputs("Run it as root; in a container, one that was started with --cap-add SYS_ADMIN --cap-add "
+              "NET_ADMIN\n",
+              stderr);
+    return -1;
+}
+
+/* The caller becomes root of a user namespace that knows no other user. */
+static int map_ids(uid_t uid, gid_t gid)
+{
+    char text[64];
+    if (write_file("/proc/self/setgroups", "deny") != 0 && errno != ENOENT)
+        return explain("setgroups");
+    snprintf(text, sizeof text, "0 %u 1", uid);
+    if (write_file("/proc/self/uid_map", text) != 0)
+        return explain("uid_map");
+    snprintf(text, sizeof text, "0 %u 1", gid);
+    if (write_file("/proc/self/gid_map", text) != 0)
+        return explain("gid_map");
+    return 0;
+}
+
+static int make_namespaces(void)
+{
+    uid_t uid = geteuid();
+    gid_t gid = getegid();
+    if (uid == 0 && unshare(CLONE_NEWNET) == 0)
+        return 0;
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        return explain("no network namespace of its own");
+    return map_ids(uid, gid);
+}
+
+static int bring_up_loopback(void)
+{
+    struct ifreq request = {.ifr_name = "lo"};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return complain("socket");
+    request.ifr_flags = IFF_UP;
+    int result = ioctl(fd, SIOCSIFFLAGS, &request);
+    close(fd);
+    return result == 0 ? 0 : explain("the loopback device");
+}
+
+/* ---- The stack
+ * ---------------------------------------------------------------------------------------------------- */
+
+static void serve_child(struct lab *lab, pid_t parent, int ready_fd)
+{
+    /* The rest of the lab may be killed: then this must not stay.  If it is dead already, no signal comes. */
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(CLI_FAILURE);
+    setsid(); /* Ctrl-C is for the command */
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null >= 0) {
+        dup2(null, STDIN_FILENO);
+        dup2(null, STDOUT_FILENO);
+    }
+    exit(serve_run(&lab->cli, &lab->plan, ready_fd));
+}
+
+/* Starts it and waits until all its services listen.  Its process id, or -1 (printed by the child). */
+static pid_t start_stack(struct lab *lab)
+{
+    int ready[2];
+    char byte;
+    if (pipe2(ready, O_CLOEXEC) != 0)
+        return complain("pipe");
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0)
+        return complain("fork");
+    if (child == 0) {
+        close(ready[0]);
+        serve_child(lab, parent, ready[1]);
+    }
+    close(ready[1]);
+    ssize_t n;
+    do
+        n = read(ready[0], &byte, 1);
+    while (n < 0 && errno == EINTR);
+    close(ready[0]);
+    if (n == 1)
+        return child;
+    waitpid(child, NULL, 0);
+    return -1;
+}
+
+static void stop_stack(pid_t child)
+{
+    if (child <= 0)
+        return;
+    kill(child, SIGTERM);
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
+}
+
+/* ---- The command
+ * --------------------------------------------------------------------------------------------------- */
+
+static void pass_on(int signal_number)
+{
+    if (command_pid > 0)
+        kill((pid_t)command_pid, signal_number);
+}
+
+static void exec_command(const struct lab *lab, pid_t parent, const sigset_t *mask)
+{
+    char sh[] = "/bin/sh";
+    char *shell = getenv("SHELL");
+    char *shell_argv[] = {shell != NULL && *shell != '\0' ? shell : sh, NULL};
+    char **argv = lab->command != NULL ? lab->command : shell_argv;
+    prctl(PR_SET_PDEATHSIG, SIGHUP);
+    if (getppid() != parent)
+        _exit(CLI_FAILURE);
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    sigprocmask(SIG_SETMASK, mask, NULL);
+    execvp(argv[0], argv);
+    int error = errno;
+    complain(argv[0]);
+    _exit(error == ENOENT ? 127 : 126); /* as shells have it */
+}
+
+/* As a shell does: the terminal's signals are for the command, and those sent to us are passed on to it. */
+static int run_command(const struct lab *lab)
+{
+    sigset_t both, before;
+    sigemptyset(&both);
+    sigaddset(&both, SIGTERM);
+    sigaddset(&both, SIGHUP);
+    sigprocmask(SIG_BLOCK, &both, &before);
+    signal(SIGINT, SIG_IGN);
+    signal(SIGQUIT, SIG_IGN);
+    signal(SIGTERM, pass_on);
+    signal(SIGHUP, pass_on);
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0)
+        return complain("fork");
+    if (child == 0)
+        exec_command(lab, parent, &before);
+    command_pid = child;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    int status;
+    while (waitpid(child, &status, 0) < 0) {
+        if (errno != EINTR)
+            return complain("waitpid");
+    }
+    command_pid = 0;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int lab_run(struct lab *lab)
+{
+    pid_t stack = 0;
+    if (make_namespaces() != 0 || bring_up_loopback() != 0)
+        return CLI_FAILURE;
+    /* So that a ping without privileges works too; where it cannot be set, one with them still does. */
+    (void)write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+    if (!lab->bare && (stack = start_stack(lab)) < 0)
+        return CLI_FAILURE;
+    if (lab->command == NULL && !lab->bare) {
+        fprintf(stderr, "rill lab: %s is up on %s in here; try:\n", lab->cli.options.addr,
+                lab->cli.options.tun);
+        serve_print_hints(&lab->cli, &lab->plan, stderr);
+        fputs("The end of the shell is the end of it.\n", stderr);
+    }
+    int status = run_command(lab);
+    stop_stack(stack);
+    return status < 0 ? CLI_FAILURE : status;
+}
+
+/* ---- The command line
+ * -------------------------------------------------------------------------------------------- */
+
+/* Everything behind the first "--" is the command; getopt_long, which would move the services there, does not
+ * see it. */
+static char **split_command(int *argc, char **argv)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            argv[i] = NULL;
+            *argc = i;
+            return argv + i + 1;
+        }
+    }
+    return NULL;
+}
+
+int lab_main(int argc, char **argv)
+{
+    static const char usage[] =
+        "usage: rill lab [OPTION]... [SERVICE[:PORT]]... [-- CMD [ARG]...]\n"
+        "\n"
+        "Runs CMD, or $SHELL, in a network namespace of its own that has the stack and its\n"
+        "services in it (see 'rill serve --help').  No root is needed where user namespaces\n"
+        "are allowed and everybody may open /dev/net/tun.\n"
+        "\n"
+        "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n" CLI_OPTIONS_TEXT "\n"
+        "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
+        "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
+    static const struct option options[] = {
+        CLI_LONG, {"bare", no_argument, NULL, CLI_BARE}, {NULL, 0, NULL, 0}};
+    static struct lab lab;
+    int option;
+    cli_init(&lab.cli, "rill lab");
+    lab.command = split_command(&argc, argv);
+    if (lab.command != NULL && lab.command[0] == NULL)
+        return cli_usage_error(&lab.cli, "there is no command behind '--'");
+    while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
+        int status = -1;
+        if (option == CLI_BARE)
+            lab.bare = true;
+        else
+            status = cli_option(&lab.cli, option, argv[optind - 1], usage);
+        if (status >= 0)
+            return status;
+    }
+    if (lab.bare && optind < argc)
+        return cli_usage_error(&lab.cli, "--bare and services exclude each other");
+    if (serve_plan_parse(&lab.cli, argv + optind, &lab.plan) != 0)
+        return CLI_USAGE;
+    if (lab.plan.talk)
+        return cli_usage_error(&lab.cli, "talk needs the terminal: run 'rill serve talk' in a lab --bare");
+    return lab_run(&lab);
+}

@@ -1,0 +1,61 @@
+/* main.c - the `rill` command: picks the subcommand. */
+#include "cli.h"
+
+#include <string.h>
+
+static const char usage[] =
+    "usage: rill COMMAND [OPTION]... [ARGUMENT]...\n"
+    "\n"
+    "A TCP/IPv4 stack in user space, over a TUN device.\n"
+    "\n"
+    "  serve [SERVICE[:PORT]]...   run services on the stack\n"
+    "  nc [-l] [-N] [HOST] PORT    relay standard input and output over a connection\n"
+    "  lab [-- CMD [ARG]...]       run CMD or a shell in a private network namespace\n"
+    "                              that has the stack and its services in it\n"
+    "\n"
+    "'rill COMMAND --help' says more.\n"
+    "\n"
+    "  -h, --help      this text\n"
+    "  -V, --version   the version\n"
+    "\n"
+    "Exit status: 0, 1 for a failure, 2 for a usage error.\n";
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"serve", serve_main},
+    {"nc", nc_main},
+    {"lab", lab_main},
+    {"memory-demo", memory_main}, /* for tools/demo; not in the help */
+};
+
+int main(int argc, char **argv)
+{
+    static const struct option options[] = {{"help", no_argument, NULL, CLI_HELP},
+                                            {"version", no_argument, NULL, CLI_VERSION},
+                                            {NULL, 0, NULL, 0}};
+    struct cli cli;
+    cli_init(&cli, "rill");
+    opterr = 0;
+    int option = getopt_long(argc, argv, "+:hV", options, NULL);
+    if (option == 'V' || option == CLI_VERSION) {
+        printf("rill %s\n", RILL_VERSION);
+        return 0;
+    }
+    if (option != -1)
+        return cli_option(&cli, option, argv[optind - 1], usage);
+    if (optind >= argc) {
+        fputs(usage, stderr);
+        return CLI_USAGE;
+    }
+    const char *name = argv[optind];
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        if (strcmp(name, commands[i].name) == 0) {
+            int first = optind;
+            optind = 0; /* glibc: start anew, with a new vector */
+            return commands[i].run(argc - first, argv + first);
+        }
+    }
+    return cli_usage_error(&cli, "unknown command '%s'", name);
+}
