@@ -62,7 +62,7 @@ static struct reass_datagram *oldest(struct reass *r, const struct reass_datagra
     struct reass_datagram *found = NULL;
     for (int i = 0; i < REASS_MAX; i++) {
         struct reass_datagram *d = &r->slot[i];
-        if (!is_free(d) && d != but && (!found || d->born < found->born))
+        if (d != but && !is_free(d) && (!found || d->born < found->born))
             found = d;
     }
     return found;
@@ -193,7 +193,6 @@ static void finish(struct reass *r, struct mem *mem, struct reass_datagram *d, s
     ASSERT(d->has_first);
     struct ip4 ip = d->ip;
     ip.total_len = (uint16_t)(IP4_HEADER_LEN + d->total_len);
-    ip.header_len = IP4_HEADER_LEN;
     ip.frag_off = 0;
     ip.more = false;
     uint8_t *head = d->data + REASS_HEADER_ROOM - IP4_HEADER_LEN;

@@ -199,9 +199,9 @@ static void options__source_route_behind_another_option__is_found_if_that_one_is
 static void options__source_route_behind_the_end__is_not_an_option(void **state)
 {
     (void)state;
-    uint8_t options[40] = {1, 1, 0, 131, 7, 4};
+    uint8_t options[40] = {1, 1, 0, 3, 131, 131, 7, 4}; /* 3: a length, if the end had one */
     assert_int_equal(parse_options(options), IP4_OK);
-    options[2] = 1;
+    options[2] = 7;
     assert_int_equal(parse_options(options), RILL_DROP_SOURCE_ROUTE);
 }
 

@@ -273,6 +273,8 @@ static void size__buffer__reaches_no_further_than_twice_the_bytes_seen(void **st
     reass_free(&w->r, &w->mem);
     assert_int_equal(give(w, (struct fragment){0, 1480, true, 1, 0}), RILL_FRAGMENT_IN);
     assert_true(w->heap.live_bytes <= 60 + 1480 + 1024);
+    assert_int_equal(give(w, (struct fragment){1600, 8, false, 1, 0}), RILL_FRAGMENT_IN);
+    assert_true(w->heap.live_bytes <= 60 + 1608 + 1024); /* the end is known, so that no more is needed */
 }
 
 static void key__source_destination_protocol_and_id__all_count(void **state)

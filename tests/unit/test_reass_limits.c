@@ -116,6 +116,23 @@ static void limit__worst_case_of_one_datagram__fits_beside_its_growth(void **sta
     assert_true(w->heap.peak_bytes <= REASS_BYTES_MAX);
 }
 
+static void limit__oldest_one_grows__the_others_make_room(void **state)
+{
+    struct world *w = *state;
+    assert_int_equal(give(w, (struct fragment){32000, 8, true, 0, 0}), RILL_FRAGMENT_IN);
+    for (uint16_t id = 1; id <= 3; id++)
+        assert_int_equal(give(w, (struct fragment){65504, 8, false, id, 0}), RILL_FRAGMENT_IN);
+    assert_int_equal(give(w, (struct fragment){30000, 8, true, 4, 0}), RILL_FRAGMENT_IN);
+    assert_int_equal(w->r.evicted, 0);
+    size_t room = REASS_BYTES_MAX - w->heap.live_bytes;
+    assert_true(room < 8192); /* less than the intervals of what comes now */
+    for (uint32_t i = 0; i < 1000; i++)
+        assert_int_equal(give(w, (struct fragment){i * 16, 8, true, 0, 0}), RILL_FRAGMENT_IN);
+    assert_true(w->r.evicted >= 1);
+    assert_true(w->heap.peak_bytes <= REASS_BYTES_MAX);
+    assert_true(w->r.slot[0].have.count == 1001);
+}
+
 static void limit__flood_of_first_fragments__stays_under_the_cap(void **state)
 {
     struct world *w = *state;
@@ -234,6 +251,7 @@ int main(void)
         TEST(limit__one_datagram_too_many__evicts_the_oldest),
         TEST(limit__bytes__evict_the_oldest_but_never_the_one_that_grows),
         TEST(limit__worst_case_of_one_datagram__fits_beside_its_growth),
+        TEST(limit__oldest_one_grows__the_others_make_room),
         TEST(limit__flood_of_first_fragments__stays_under_the_cap),
         TEST(limit__random_fragments_of_few_datagrams__keep_the_invariants),
         TEST(memory__each_allocation_fails_once__drops_and_leaks_nothing),

@@ -76,21 +76,22 @@ static void parse__every_data_offset_and_length__fits_or_drops(void **state)
 {
     (void)state;
     for (uint32_t doff = 0; doff < 16; doff++)
-        for (uint32_t len = 0; len <= 64; len++) {
-            uint8_t data[84];
-            struct tcp_segment seg;
-            memset(data, 1, sizeof(data)); /* options: all NOP */
-            model_ip(data, 5, 20 + len, 0, 0, 6);
-            data[32] = (uint8_t)(doff * 16);
-            model_tcp_checksum(data, len < 18 ? 18 : len);
-            enum rill_event event = parse(data, 20 + len, RILL_CSUM_VERIFY, &seg);
-            if (doff < 5 || len < 20 || doff * 4 > len)
-                assert_int_equal(event, RILL_DROP_TCP_SHORT);
-            else {
-                assert_int_equal(event, TCP_OK);
-                assert_int_equal(seg.text_len, len - doff * 4);
+        for (uint32_t len = 0; len <= 64; len++)
+            for (uint32_t beyond = 0; beyond <= 60; beyond += 15) { /* bytes that are not of the datagram */
+                uint8_t data[84 + 60];
+                struct tcp_segment seg;
+                memset(data, 1, sizeof(data)); /* options: all NOP */
+                model_ip(data, 5, 20 + len, 0, 0, 6);
+                data[32] = (uint8_t)(doff * 16);
+                model_tcp_checksum(data, len < 18 ? 18 : len);
+                enum rill_event event = parse(data, 20 + len + beyond, RILL_CSUM_VERIFY, &seg);
+                if (doff < 5 || len < 20 || doff * 4 > len)
+                    assert_int_equal(event, RILL_DROP_TCP_SHORT);
+                else {
+                    assert_int_equal(event, TCP_OK);
+                    assert_int_equal(seg.text_len, len - doff * 4);
+                }
             }
-        }
 }
 
 static void parse__header_that_is_not_whole_in_the_head__drops(void **state)

@@ -158,7 +158,7 @@ static void options__repeated__the_first_counts(void **state)
 static void options__end_of_list__ends_it(void **state)
 {
     (void)state;
-    static const uint8_t data[] = {3, 3, 9, 0, 2, 4, 5, 0xb4};
+    static const uint8_t data[] = {3, 3, 9, 0, 3, 2, 2, 4, 5, 0xb4}; /* the 3: a length, if the end had one */
     struct tcp_options opt = parse_options(data, sizeof(data));
     struct tcp_options expected = {.has_wscale = true, .wscale = 9};
     assert_options(&opt, &expected);
