@@ -51,33 +51,23 @@ int rill_accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 
 int rill_accept(int fd, struct sockaddr *addr, socklen_t *len) { return rill_accept4(fd, addr, len, 0); }
 
-/* The handshake has begun: waits for its end and says how it ended. */
-static int wait_for_connection(struct call *c)
-{
-    short now;
-    while (((now = sock_poll(c->socks, c->s)) & (POLLOUT | POLLERR | POLLHUP)) == 0) {
-        int again = call_again(c, false, POLLOUT, sock_timeout(c->socks, c->s, true));
-        if (again != 0)
-            return again == -EAGAIN ? -EINPROGRESS : again;
-    }
-    int error = 0;
-    socklen_t len = sizeof error;
-    int result = sock_getsockopt(c->socks, c->s, SOL_SOCKET, SO_ERROR, &error, &len);
-    if (result != 0)
-        return result;
-    /* Another thread may have taken the error away. */
-    return error == 0 && (now & POLLOUT) == 0 ? -ECONNABORTED : -error;
-}
-
 int rill_connect(int fd, const struct sockaddr *addr, socklen_t len)
 {
     struct call call;
+    int result;
     if (!call_begin(&call, fd))
         return -1;
-    int result = sock_connect(call.socks, call.s, addr, len);
-    /* EALREADY: an earlier call was interrupted, or the socket was non-blocking then; Linux waits too. */
-    if ((result == -EINPROGRESS || result == -EALREADY) && sock_nonblock(call.socks, call.s) == 0)
-        result = wait_for_connection(&call);
+    /* Asked again, the socket says how it went.  It may be EALREADY at once, where an earlier call was
+     * interrupted or the socket was non-blocking then: Linux waits too. */
+    while ((result = sock_connect(call.socks, call.s, addr, len)) == -EINPROGRESS || result == -EALREADY) {
+        if (sock_nonblock(call.socks, call.s) > 0)
+            break;
+        int again = call_again(&call, false, POLLOUT, sock_timeout(call.socks, call.s, true));
+        if (again != 0) {
+            result = again == -EAGAIN ? -EINPROGRESS : again;
+            break;
+        }
+    }
     return (int)call_end(&call, result);
 }
 
