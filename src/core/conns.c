@@ -25,7 +25,7 @@ static struct conn_node **bucket_of(const struct conns *conns, const struct conn
 
 static bool table_init(struct conn_table *table, struct mem *mem)
 {
-    table->bucket = mem_alloc(mem, BUCKETS_FIRST * sizeof *table->bucket);
+    table->bucket = mem_alloc(mem, BUCKETS_FIRST * sizeof(struct conn_node *));
     table->buckets = table->bucket != NULL ? BUCKETS_FIRST : 0;
     table->count = 0;
     return table->bucket != NULL;
@@ -34,7 +34,7 @@ static bool table_init(struct conn_table *table, struct mem *mem)
 static void table_free(struct conn_table *table, struct mem *mem)
 {
     ASSERT(table->count == 0);
-    mem_free(mem, table->bucket, table->buckets * sizeof *table->bucket);
+    mem_free(mem, table->bucket, table->buckets * sizeof(struct conn_node *));
     *table = (struct conn_table){0};
 }
 
@@ -43,7 +43,7 @@ static void table_grow(const struct conns *conns, struct mem *mem, struct conn_t
 {
     struct conn_table wide = {.buckets = 2 * table->buckets, .count = table->count};
     ASSERT(wide.buckets > table->buckets);
-    wide.bucket = mem_alloc(mem, wide.buckets * sizeof *wide.bucket);
+    wide.bucket = mem_alloc(mem, wide.buckets * sizeof(struct conn_node *));
     if (wide.bucket == NULL)
         return;
     for (uint32_t i = 0; i < table->buckets; i++) {
@@ -56,7 +56,7 @@ static void table_grow(const struct conns *conns, struct mem *mem, struct conn_t
             node = next;
         }
     }
-    mem_free(mem, table->bucket, table->buckets * sizeof *table->bucket);
+    mem_free(mem, table->bucket, table->buckets * sizeof(struct conn_node *));
     *table = wide;
 }
 

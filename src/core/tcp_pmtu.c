@@ -1,8 +1,8 @@
 /* tcp_pmtu.c - see tcp_pmtu.h.  RFC 1191 3, 5, 6.4; RFC 5927 7.2; RFC 5681 3.1.
  *
- * Owns: pmtu never grows, and stays at least min(552, the device's MTU).  max_sent, against which
- * claims are held, is kept by tcp_output.c and set back here.  It does not probe for a
- * larger MTU (RFC 4821). */
+ * Owns: pmtu never grows, and is not lowered below PMTU_FLOOR (a device may have less: then it stays).
+ * max_sent, against which claims are held, is kept by tcp_output.c and set back here.  It does not probe for
+ * a larger MTU (RFC 4821). */
 #include "tcp_pmtu.h"
 
 /* A path below this is a lie more often than a path: it would cost 40 bytes of headers for each 28 of text.
@@ -36,7 +36,7 @@ static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t f
 bool tcp_pmtu_claim(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t seq, uint64_t end)
 {
     ASSERT(c->fl != NULL && c->snd.una <= seq && seq < end && end <= c->snd.nxt);
-    uint32_t floored = max_u32(mtu, min_u32(PMTU_FLOOR, e->config.mtu));
+    uint32_t floored = max_u32(mtu, PMTU_FLOOR);
     /* RFC 5927 7.2: nothing so large was sent, so that nothing can have been too large; RFC 1191 3: below 68
      * no path can be, and a message never raises the estimate. */
     if (mtu < PMTU_MIN || mtu > c->max_sent || floored >= c->pmtu)

@@ -90,7 +90,7 @@ static void fragment_id__all_65536_to_one_host__differ(void **state)
     bare_init(&b, 68);
     memset(seen, 0, sizeof seen);
     for (int i = 0; i < 65536; i++) {
-        uint16_t id;
+        uint16_t id = 0;
         assert_int_equal(send_and_collect(&b.e, PEER_ADDR, 49, &id), 2);
         assert_false(seen[id]);
         seen[id] = true;
@@ -105,7 +105,7 @@ static void fragment_id__differences__tell_no_count(void **state)
     (void)state;
     static bool seen[65536];
     struct bare b, other;
-    uint16_t id, last, of_other;
+    uint16_t id = 0, last = 0, of_other = 0;
     int different = 0, alike = 0;
     bare_init(&b, 68);
     bare_init(&other, 68);

@@ -149,6 +149,25 @@ static void quote__of_another_connection_or_a_lie__is_dropped(void **state)
     tear_down(&w);
 }
 
+/* With a header of 16 bytes the address of the peer would be the ports, and the ports the sequence number. */
+static void quote__header_shorter_than_20_bytes__is_not_read_past(void **state)
+{
+    (void)state;
+    struct world w;
+    set_up(&w, RILL_ESTABLISHED, 3);
+    table_remove(&w.e->conns, &w.e->conns.tcbs, &w.c->node);
+    w.c->node.lport = PEER_ADDR >> 16;
+    w.c->node.rport = PEER_ADDR & 0xffff;
+    table_insert(&w.e->conns, &w.e->mem, &w.e->conns.tcbs, &w.c->node);
+    make_error(UNREACHABLE, 1, 0, w.c->snd.una, 1500);
+    message_icmp(&error)[8] = 0x44;
+    model_put(message_icmp(&error) + 28, (uint32_t)w.c->snd.una, 4);
+    message_finish(&error, 5, 36);
+    message_input(w.e, &error);
+    assert_int_equal(w.e->counter[RILL_DROP_ICMP_QUOTE], 1);
+    tear_down(&w);
+}
+
 static void quote__cut_short_anywhere__is_dropped(void **state)
 {
     (void)state;
@@ -179,18 +198,18 @@ static void error__each_type_code_and_state__is_hard_only_for_a_syn(void **state
     (void)state;
     static const struct {
         uint8_t type, code;
-        int error;
         bool hard_for_syn;
+        int error;
     } codes[] = {
-        {UNREACHABLE, 0, ENETUNREACH, false},   {UNREACHABLE, 1, EHOSTUNREACH, false},
-        {UNREACHABLE, 2, ENOPROTOOPT, true},    {UNREACHABLE, 3, ECONNREFUSED, true},
-        {UNREACHABLE, 5, EOPNOTSUPP, false},    {UNREACHABLE, 6, ENETUNREACH, false},
-        {UNREACHABLE, 7, EHOSTDOWN, false},     {UNREACHABLE, 8, ENONET, false},
-        {UNREACHABLE, 9, ENETUNREACH, false},   {UNREACHABLE, 10, EHOSTUNREACH, false},
-        {UNREACHABLE, 11, ENETUNREACH, false},  {UNREACHABLE, 12, EHOSTUNREACH, false},
-        {UNREACHABLE, 13, EHOSTUNREACH, false}, {UNREACHABLE, 14, EHOSTUNREACH, false},
-        {UNREACHABLE, 15, EHOSTUNREACH, false}, {EXCEEDED, 0, EHOSTUNREACH, false},
-        {EXCEEDED, 1, EHOSTUNREACH, false},     {PROBLEM, 0, EPROTO, false},
+        {UNREACHABLE, 0, false, ENETUNREACH},   {UNREACHABLE, 1, false, EHOSTUNREACH},
+        {UNREACHABLE, 2, true, ENOPROTOOPT},    {UNREACHABLE, 3, true, ECONNREFUSED},
+        {UNREACHABLE, 5, false, EOPNOTSUPP},    {UNREACHABLE, 6, false, ENETUNREACH},
+        {UNREACHABLE, 7, false, EHOSTDOWN},     {UNREACHABLE, 8, false, ENONET},
+        {UNREACHABLE, 9, false, ENETUNREACH},   {UNREACHABLE, 10, false, EHOSTUNREACH},
+        {UNREACHABLE, 11, false, ENETUNREACH},  {UNREACHABLE, 12, false, EHOSTUNREACH},
+        {UNREACHABLE, 13, false, EHOSTUNREACH}, {UNREACHABLE, 14, false, EHOSTUNREACH},
+        {UNREACHABLE, 15, false, EHOSTUNREACH}, {EXCEEDED, 0, false, EHOSTUNREACH},
+        {EXCEEDED, 1, false, EHOSTUNREACH},     {PROBLEM, 0, false, EPROTO},
     };
     static const enum rill_tcp_state states[] = {RILL_SYN_SENT,   RILL_SYN_RECEIVED, RILL_ESTABLISHED,
                                                  RILL_FIN_WAIT_1, RILL_CLOSE_WAIT,   RILL_CLOSING,
@@ -351,6 +370,7 @@ static void too_big__below_what_has_arrived__waits_for_the_timer(void **state)
     assert_int_equal(w.c->max_acked, 1492);
     assert_int_equal(w.c->max_sent, 68);
     assert_int_equal(w.e->counter[RILL_PMTU_LOWERED], 1);
+    assert_int_equal(w.c->fl->pending_mtu, 0);
     tcp_pmtu_timed_out(w.e, w.c); /* once */
     assert_int_equal(w.e->counter[RILL_PMTU_LOWERED], 1);
     tear_down(&w);
@@ -490,6 +510,7 @@ int main(void)
         cmocka_unit_test(quote__sequence_number_not_in_flight__is_dropped),
         cmocka_unit_test(quote__nothing_in_flight__is_dropped),
         cmocka_unit_test(quote__of_another_connection_or_a_lie__is_dropped),
+        cmocka_unit_test(quote__header_shorter_than_20_bytes__is_not_read_past),
         cmocka_unit_test(quote__cut_short_anywhere__is_dropped),
         cmocka_unit_test(error__each_type_code_and_state__is_hard_only_for_a_syn),
         cmocka_unit_test(error__unknown_code__is_dropped),
