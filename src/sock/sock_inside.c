@@ -103,9 +103,6 @@ int sock_error(const struct sock *s)
         return s->error;
     if (c == NULL || c->state != RILL_CLOSED || s->told)
         return 0;
-    /* Linux: a reset in CLOSE-WAIT is a broken pipe, because the end of the stream was received in order. */
-    if (c->error == ECONNRESET && tcp_fin_received(c) && !c->fin_queued)
-        return EPIPE;
     return c->error;
 }
 

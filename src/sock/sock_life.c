@@ -64,8 +64,9 @@ int sock_bind(struct socks *socks, int number, const struct sockaddr *addr, sock
         return -EAFNOSUPPORT;
     if (ip != INADDR_ANY && ip != e->config.addr)
         return -EADDRNOTAVAIL;
-    if (s->port != NULL || s->c != NULL)
-        return -EINVAL;
+    if (s->port != NULL || sock_state(s) != RILL_CLOSED)
+        return -EINVAL; /* a socket whose connection has ended may be bound, as in Linux, for what it is worth
+                         */
     return port_bind(e, s, ip, sock_addr_port(&in), s->reuse, &s->port);
 }
 
@@ -228,7 +229,7 @@ int sock_getsockname(struct socks *socks, int number, struct sockaddr *addr, soc
     const struct sock *s = sock_get(socks, number);
     if (s == NULL)
         return -EBADF;
-    if (s->c != NULL)
+    if (s->c != NULL && (s->port == NULL || sock_state(s) != RILL_CLOSED))
         return sock_addr_out(socks->engine->config.addr, s->c->node.lport, addr, len);
     if (s->port != NULL)
         return sock_addr_out(s->port->addr, s->port->number, addr, len);
