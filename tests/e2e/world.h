@@ -93,8 +93,9 @@ static inline void *run_accept(void *arg)
 /* Echoes one connection until its end. */
 static inline void *run_echo(void *arg)
 {
-    int fd = *(int *)arg;
+    int fd = *(int *)arg, on = 1;
     static _Thread_local char data[32768];
+    CHECK(rill_setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0);
     ssize_t n;
     while ((n = rill_recv(fd, data, sizeof data, 0)) > 0)
         CHECK(rill_send(fd, data, (size_t)n, 0) == n);

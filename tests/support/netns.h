@@ -45,7 +45,8 @@ int netns_enter(void);
 
 struct sockaddr_in addr_of(const char *ip, uint16_t port);
 
-/* A socket of the kernel, connected to the stack's port, or listening. */
+/* A socket of the kernel, connected to the stack's port (with TCP_NODELAY: tests are not to wait for delayed
+ * ACKs), or listening. */
 int kernel_connect(uint16_t port);
 int kernel_listen(uint16_t port);
 /* All bytes in, or fewer at the end of the stream. */
