@@ -218,7 +218,6 @@ static void disconnect(struct rill_engine *e, struct tcb *c)
 {
     if (c->state != RILL_CLOSED)
         table_remove(&e->conns, &e->conns.tcbs, &c->node);
-    tcp_set_state(e, c, RILL_CLOSED);
     timer_stop_all(c);
     conns_unschedule(&e->conns, c);
     list_remove(&c->dirty);
@@ -231,16 +230,23 @@ static void disconnect(struct rill_engine *e, struct tcb *c)
     ranges_clear(&c->ooo, &e->mem);
 }
 
+static void release(struct rill_engine *e, struct tcb *c)
+{
+    ring_free(&c->rx, &e->mem);
+    mem_free(&e->mem, c, sizeof *c);
+}
+
 void tcp_free(struct rill_engine *e, struct tcb *c)
 {
     disconnect(e, c);
-    ring_free(&c->rx, &e->mem);
-    mem_free(&e->mem, c, sizeof *c);
+    tcp_set_state(e, c, RILL_CLOSED);
+    release(e, c);
 }
 
 void tcp_die(struct rill_engine *e, struct tcb *c, int error)
 {
     disconnect(e, c);
+    tcp_set_state(e, c, RILL_CLOSED);
     c->rst_now = false;
     if (c->error == 0)
         c->error = (int16_t)error;
@@ -257,6 +263,7 @@ void tcp_abort(struct rill_engine *e, struct tcb *c, int error)
         return;
     }
     disconnect(e, c);
+    tcp_set_state(e, c, RILL_CLOSED);
     if (c->error == 0)
         c->error = (int16_t)error;
     c->rst_now = true;
@@ -289,7 +296,8 @@ bool tcp_time_wait_record(struct rill_engine *e, struct tcb *c)
     tw->wnd_field = (uint16_t)min_u32(tcp_rcv_wnd(c) >> c->rcv.wscale, UINT16_MAX);
     tw->tos = c->opt.tos;
     tw->ttl = c->opt.ttl;
-    tcp_free(e, c);
+    disconnect(e, c);
+    release(e, c); /* silently: it is still in TIME-WAIT */
     table_insert(&e->conns, &e->mem, &e->conns.waits, &tw->node);
     /* In order of deadline: all wait equally long, but this one may have begun to wait before it became a
      * record. */
