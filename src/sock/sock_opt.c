@@ -49,7 +49,7 @@ static void keepalive_changed(struct rill_engine *e, struct sock *s)
 static void rcvbuf_changed(struct rill_engine *e, struct sock *s, uint32_t before)
 {
     spread(s);
-    if (s->opts.rcvbuf_bytes > before && sock_state(s) >= RILL_ESTABLISHED && !sock_recv_is_shut(s)) {
+    if (s->opts.rcvbuf_bytes > before && s->c != NULL && tcp_synchronized(s->c) && !tcp_fin_received(s->c)) {
         s->c->ack_now = true;
         wake(e, s);
     }
