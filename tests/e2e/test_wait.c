@@ -5,7 +5,6 @@
 #include "world.h"
 
 #include <signal.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #define TEST(name)                                                                                           \
