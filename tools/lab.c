@@ -276,9 +276,9 @@ int lab_main(int argc, char **argv)
     static const char usage[] =
         "usage: rill lab [OPTION]... [SERVICE[:PORT]]... [-- CMD [ARG]...]\n"
         "\n"
-        "Runs CMD, or $SHELL, in a network namespace of its own that has the stack and its\n"
-        "services in it (see 'rill serve --help').  No root is needed where user namespaces\n"
-        "are allowed and everybody may open /dev/net/tun.\n"
+        "Runs CMD, or $SHELL, in a network namespace of its own with the stack and its\n"
+        "services in it (see 'rill serve --help').  No root is needed where user\n"
+        "namespaces are allowed and everybody may open /dev/net/tun.\n"
         "\n"
         "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n" CLI_OPTIONS_TEXT "\n"
         "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
