@@ -4,84 +4,85 @@
 
 #include <sys/time.h>
 
+/* set answers `expected`, and get then answers `then`. */
+static const struct {
+    int level, name, value, expected, then;
+} int_cases[] = {
+    {SOL_SOCKET, SO_REUSEADDR, 5, 0, 1},
+    {SOL_SOCKET, SO_REUSEADDR, 0, 0, 0},
+    {SOL_SOCKET, SO_REUSEADDR, -1, 0, 1},
+    {SOL_SOCKET, SO_BROADCAST, 5, 0, 1},
+    {SOL_SOCKET, SO_BROADCAST, 0, 0, 0},
+    {SOL_SOCKET, SO_KEEPALIVE, 5, 0, 1},
+    {SOL_SOCKET, SO_KEEPALIVE, 0, 0, 0},
+    {SOL_SOCKET, SO_OOBINLINE, 1, 0, 1},
+    {SOL_SOCKET, SO_TYPE, 1, -ENOPROTOOPT, SOCK_STREAM},
+    {SOL_SOCKET, SO_DOMAIN, 1, -ENOPROTOOPT, AF_INET},
+    {SOL_SOCKET, SO_PROTOCOL, 1, -ENOPROTOOPT, IPPROTO_TCP},
+    {SOL_SOCKET, SO_ACCEPTCONN, 1, -ENOPROTOOPT, 0},
+    {SOL_SOCKET, SO_ERROR, 1, -ENOPROTOOPT, 0},
+    {SOL_SOCKET, SO_SNDBUF, 100000, 0, 200000},
+    {SOL_SOCKET, SO_SNDBUF, 1, 0, 4608},
+    {SOL_SOCKET, SO_SNDBUF, 0, 0, 4608},
+    {SOL_SOCKET, SO_SNDBUF, INT32_MAX, 0, 8388608},
+    {SOL_SOCKET, SO_SNDBUF, -1, 0, 8388608},
+    {SOL_SOCKET, SO_RCVBUF, 100000, 0, 200000},
+    {SOL_SOCKET, SO_RCVBUF, 1, 0, 2304},
+    {SOL_SOCKET, SO_RCVBUF, INT32_MAX, 0, 8388608},
+    {SOL_SOCKET, SO_RCVBUF, -1, 0, 8388608},
+    {SOL_SOCKET, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT},
+    {IPPROTO_TCP, TCP_NODELAY, 5, 0, 1},
+    {IPPROTO_TCP, TCP_NODELAY, 0, 0, 0},
+    {IPPROTO_TCP, TCP_NODELAY, -1, 0, 1},
+    {IPPROTO_TCP, TCP_MAXSEG, -1, -EINVAL, 536},
+    {IPPROTO_TCP, TCP_MAXSEG, 0, 0, 536},
+    {IPPROTO_TCP, TCP_MAXSEG, 87, -EINVAL, 536},
+    {IPPROTO_TCP, TCP_MAXSEG, 88, 0, 88},
+    {IPPROTO_TCP, TCP_MAXSEG, 32767, 0, 32767},
+    {IPPROTO_TCP, TCP_MAXSEG, 32768, -EINVAL, 32767},
+    {IPPROTO_TCP, TCP_MAXSEG, 0, 0, 536},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 0, -EINVAL, 7200},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 1, 0, 1},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 32767, 0, 32767},
+    {IPPROTO_TCP, TCP_KEEPIDLE, 32768, -EINVAL, 32767},
+    {IPPROTO_TCP, TCP_KEEPIDLE, -1, -EINVAL, 32767},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 0, -EINVAL, 75},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 1, 0, 1},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 32767, 0, 32767},
+    {IPPROTO_TCP, TCP_KEEPINTVL, 32768, -EINVAL, 32767},
+    {IPPROTO_TCP, TCP_KEEPCNT, 0, -EINVAL, 9},
+    {IPPROTO_TCP, TCP_KEEPCNT, 1, 0, 1},
+    {IPPROTO_TCP, TCP_KEEPCNT, 127, 0, 127},
+    {IPPROTO_TCP, TCP_KEEPCNT, 128, -EINVAL, 127},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, -1, -EINVAL, 0},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, 5, 0, 5},
+    {IPPROTO_TCP, TCP_USER_TIMEOUT, INT32_MAX, 0, INT32_MAX},
+    {IPPROTO_TCP, TCP_INFO, 1, -ENOPROTOOPT, TCP_CLOSE},
+    {IPPROTO_TCP, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT},
+    {IPPROTO_IP, IP_TOS, 0x10, 0, 0x10},
+    {IPPROTO_IP, IP_TOS, 0x13, 0, 0x10}, /* the ECN bits are not the application's */
+    {IPPROTO_IP, IP_TOS, 0xff, 0, 0xfc},
+    {IPPROTO_IP, IP_TOS, 256, 0, 0},
+    {IPPROTO_IP, IP_TTL, 0, -EINVAL, 64},
+    {IPPROTO_IP, IP_TTL, 1, 0, 1},
+    {IPPROTO_IP, IP_TTL, 255, 0, 255},
+    {IPPROTO_IP, IP_TTL, 256, -EINVAL, 255},
+    {IPPROTO_IP, IP_TTL, -2, -EINVAL, 255},
+    {IPPROTO_IP, IP_TTL, -1, 0, 64},
+    {IPPROTO_IP, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT},
+    {777, 1, 1, -ENOPROTOOPT, -EOPNOTSUPP},
+};
+
 static void int_options__values__as_linux(void **state)
 {
-    /* set answers `expected`, and get then answers `then`. */
-    static const struct {
-        int level, name, value, expected, then;
-    } cases[] = {
-        {SOL_SOCKET, SO_REUSEADDR, 5, 0, 1},
-        {SOL_SOCKET, SO_REUSEADDR, 0, 0, 0},
-        {SOL_SOCKET, SO_REUSEADDR, -1, 0, 1},
-        {SOL_SOCKET, SO_BROADCAST, 5, 0, 1},
-        {SOL_SOCKET, SO_BROADCAST, 0, 0, 0},
-        {SOL_SOCKET, SO_KEEPALIVE, 5, 0, 1},
-        {SOL_SOCKET, SO_KEEPALIVE, 0, 0, 0},
-        {SOL_SOCKET, SO_OOBINLINE, 1, 0, 1},
-        {SOL_SOCKET, SO_TYPE, 1, -ENOPROTOOPT, SOCK_STREAM},
-        {SOL_SOCKET, SO_DOMAIN, 1, -ENOPROTOOPT, AF_INET},
-        {SOL_SOCKET, SO_PROTOCOL, 1, -ENOPROTOOPT, IPPROTO_TCP},
-        {SOL_SOCKET, SO_ACCEPTCONN, 1, -ENOPROTOOPT, 0},
-        {SOL_SOCKET, SO_ERROR, 1, -ENOPROTOOPT, 0},
-        {SOL_SOCKET, SO_SNDBUF, 100000, 0, 200000},
-        {SOL_SOCKET, SO_SNDBUF, 1, 0, 4608},
-        {SOL_SOCKET, SO_SNDBUF, 0, 0, 4608},
-        {SOL_SOCKET, SO_SNDBUF, INT32_MAX, 0, 8388608},
-        {SOL_SOCKET, SO_SNDBUF, -1, 0, 8388608},
-        {SOL_SOCKET, SO_RCVBUF, 100000, 0, 200000},
-        {SOL_SOCKET, SO_RCVBUF, 1, 0, 2304},
-        {SOL_SOCKET, SO_RCVBUF, INT32_MAX, 0, 8388608},
-        {SOL_SOCKET, SO_RCVBUF, -1, 0, 8388608},
-        {SOL_SOCKET, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT},
-        {IPPROTO_TCP, TCP_NODELAY, 5, 0, 1},
-        {IPPROTO_TCP, TCP_NODELAY, 0, 0, 0},
-        {IPPROTO_TCP, TCP_NODELAY, -1, 0, 1},
-        {IPPROTO_TCP, TCP_MAXSEG, -1, -EINVAL, 536},
-        {IPPROTO_TCP, TCP_MAXSEG, 0, 0, 536},
-        {IPPROTO_TCP, TCP_MAXSEG, 87, -EINVAL, 536},
-        {IPPROTO_TCP, TCP_MAXSEG, 88, 0, 88},
-        {IPPROTO_TCP, TCP_MAXSEG, 32767, 0, 32767},
-        {IPPROTO_TCP, TCP_MAXSEG, 32768, -EINVAL, 32767},
-        {IPPROTO_TCP, TCP_MAXSEG, 0, 0, 536},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 0, -EINVAL, 7200},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 1, 0, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 32767, 0, 32767},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 32768, -EINVAL, 32767},
-        {IPPROTO_TCP, TCP_KEEPIDLE, -1, -EINVAL, 32767},
-        {IPPROTO_TCP, TCP_KEEPINTVL, 0, -EINVAL, 75},
-        {IPPROTO_TCP, TCP_KEEPINTVL, 1, 0, 1},
-        {IPPROTO_TCP, TCP_KEEPINTVL, 32767, 0, 32767},
-        {IPPROTO_TCP, TCP_KEEPINTVL, 32768, -EINVAL, 32767},
-        {IPPROTO_TCP, TCP_KEEPCNT, 0, -EINVAL, 9},
-        {IPPROTO_TCP, TCP_KEEPCNT, 1, 0, 1},
-        {IPPROTO_TCP, TCP_KEEPCNT, 127, 0, 127},
-        {IPPROTO_TCP, TCP_KEEPCNT, 128, -EINVAL, 127},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, -1, -EINVAL, 0},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, 5, 0, 5},
-        {IPPROTO_TCP, TCP_USER_TIMEOUT, INT32_MAX, 0, INT32_MAX},
-        {IPPROTO_TCP, TCP_INFO, 1, -ENOPROTOOPT, TCP_CLOSE | 0x00000000},
-        {IPPROTO_TCP, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT},
-        {IPPROTO_IP, IP_TOS, 0x10, 0, 0x10},
-        {IPPROTO_IP, IP_TOS, 0x13, 0, 0x10}, /* the ECN bits are not the application's */
-        {IPPROTO_IP, IP_TOS, 0xff, 0, 0xfc},
-        {IPPROTO_IP, IP_TOS, 256, 0, 0},
-        {IPPROTO_IP, IP_TTL, 0, -EINVAL, 64},
-        {IPPROTO_IP, IP_TTL, 1, 0, 1},
-        {IPPROTO_IP, IP_TTL, 255, 0, 255},
-        {IPPROTO_IP, IP_TTL, 256, -EINVAL, 255},
-        {IPPROTO_IP, IP_TTL, -2, -EINVAL, 255},
-        {IPPROTO_IP, IP_TTL, -1, 0, 64},
-        {IPPROTO_IP, 9999, 1, -ENOPROTOOPT, -ENOPROTOOPT},
-        {777, 1, 1, -ENOPROTOOPT, -EOPNOTSUPP},
-    };
     struct sock_test *t = *state;
     int s = tcp_socket(t);
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        int set = set_int(t->us, s, cases[i].level, cases[i].name, cases[i].value);
-        int got = get_int(t->us, s, cases[i].level, cases[i].name);
-        if (set != cases[i].expected || got != cases[i].then)
-            fail_msg("level %d option %d value %d: set %d, then get %d", cases[i].level, cases[i].name,
-                     cases[i].value, set, got);
+    for (size_t i = 0; i < COUNT_OF(int_cases); i++) {
+        int set = set_int(t->us, s, int_cases[i].level, int_cases[i].name, int_cases[i].value);
+        int got = get_int(t->us, s, int_cases[i].level, int_cases[i].name);
+        if (set != int_cases[i].expected || got != int_cases[i].then)
+            fail_msg("level %d option %d value %d: set %d, then get %d", int_cases[i].level,
+                     int_cases[i].name, int_cases[i].value, set, got);
     }
 }
 

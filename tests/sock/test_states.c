@@ -9,8 +9,8 @@
 #define POLL_END (POLL_IN | POLLRDHUP) /* nothing more will come */
 #define POLL_DEAD (POLL_END | POLL_OUT | POLLHUP)
 
-/* Runs `call` on a new socket of each kind. */
-#define EACH_KIND(t, s, expected, call)                                                                      \
+/* Runs `call` on a new socket `s` of each kind. */
+#define EACH_KIND(t, expected, call)                                                                         \
     for (int kind = 0; kind < KINDS; kind++) {                                                               \
         int s = make((t), (enum kind)kind);                                                                  \
         int64_t got = (call);                                                                                \
@@ -37,7 +37,7 @@ static void poll__each_state__as_linux(void **state)
         [SHUT_RD_ONLY] = POLL_OUT | POLL_END,
     };
     struct sock_test *t = *state;
-    EACH_KIND(t, s, expected, sock_poll(t->us, s));
+    EACH_KIND(t, expected, sock_poll(t->us, s));
 }
 
 static void poll__after_shut_rd__as_linux(void **state)
@@ -58,7 +58,7 @@ static void poll__after_shut_rd__as_linux(void **state)
         [SHUT_RD_ONLY] = POLL_OUT | POLL_END,
     };
     struct sock_test *t = *state;
-    EACH_KIND(t, s, expected, (sock_shutdown(t->us, s, SHUT_RD), sock_poll(t->us, s)));
+    EACH_KIND(t, expected, (sock_shutdown(t->us, s, SHUT_RD), sock_poll(t->us, s)));
 }
 
 static void poll__after_shut_rdwr__as_linux(void **state)
@@ -79,7 +79,7 @@ static void poll__after_shut_rdwr__as_linux(void **state)
         [SHUT_RD_ONLY] = POLL_DEAD,
     };
     struct sock_test *t = *state;
-    EACH_KIND(t, s, expected, (sock_shutdown(t->us, s, SHUT_RDWR), sock_poll(t->us, s)));
+    EACH_KIND(t, expected, (sock_shutdown(t->us, s, SHUT_RDWR), sock_poll(t->us, s)));
 }
 
 static void recv__each_state__as_linux(void **state)
@@ -92,10 +92,10 @@ static void recv__each_state__as_linux(void **state)
                                        -ECONNRESET, 0,         0};
     struct sock_test *t = *state;
     char byte;
-    EACH_KIND(t, s, one, recv_from(t->us, s, &byte, 1, 0));
-    EACH_KIND(t, s, one, recv_from(t->us, s, &byte, 1, MSG_PEEK));
-    EACH_KIND(t, s, one, recv_from(t->us, s, &byte, 1, MSG_TRUNC));
-    EACH_KIND(t, s, nothing, recv_from(t->us, s, &byte, 0, 0));
+    EACH_KIND(t, one, recv_from(t->us, s, &byte, 1, 0));
+    EACH_KIND(t, one, recv_from(t->us, s, &byte, 1, MSG_PEEK));
+    EACH_KIND(t, one, recv_from(t->us, s, &byte, 1, MSG_TRUNC));
+    EACH_KIND(t, nothing, recv_from(t->us, s, &byte, 0, 0));
 }
 
 static void send__each_state__as_linux(void **state)
@@ -105,8 +105,8 @@ static void send__each_state__as_linux(void **state)
     static const int nothing[KINDS] = {-EPIPE, -EPIPE, -EPIPE, -EAGAIN,     -ECONNREFUSED, 0, 0,
                                        -EPIPE, -EPIPE, -EPIPE, -ECONNRESET, -ECONNRESET,   0};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, one, send_to(t->us, s, "x", 1, 0));
-    EACH_KIND(t, s, nothing, send_to(t->us, s, "", 0, 0));
+    EACH_KIND(t, one, send_to(t->us, s, "x", 1, 0));
+    EACH_KIND(t, nothing, send_to(t->us, s, "", 0, 0));
 }
 
 static void connect__each_state__as_linux(void **state)
@@ -115,7 +115,7 @@ static void connect__each_state__as_linux(void **state)
                                         -EISCONN,     -EISCONN,     -EISCONN, -EISCONN,  -EISCONN,
                                         -EISCONN,     -EISCONN,     -EISCONN};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, expected, connect_listener(t, s));
+    EACH_KIND(t, expected, connect_listener(t, s));
 }
 
 static void bind_listen_accept__each_state__as_linux(void **state)
@@ -128,10 +128,10 @@ static void bind_listen_accept__each_state__as_linux(void **state)
                                        -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL};
     static const int accepting[KINDS] = {[LISTENING] = 1};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, bind_, bind_to(t->us, s, INADDR_ANY, 0));
-    EACH_KIND(t, s, listen_, sock_listen(t->us, s, 2));
-    EACH_KIND(t, s, accept_, sock_accept(t->us, s, NULL, NULL, 0));
-    EACH_KIND(t, s, accepting, get_int(t->us, s, SOL_SOCKET, SO_ACCEPTCONN));
+    EACH_KIND(t, bind_, bind_to(t->us, s, INADDR_ANY, 0));
+    EACH_KIND(t, listen_, sock_listen(t->us, s, 2));
+    EACH_KIND(t, accept_, sock_accept(t->us, s, NULL, NULL, 0));
+    EACH_KIND(t, accepting, get_int(t->us, s, SOL_SOCKET, SO_ACCEPTCONN));
 }
 
 static int peer_port(struct sock_test *t, int s)
@@ -149,7 +149,7 @@ static void getpeername__each_state__as_linux(void **state)
     static const int expected[KINDS] = {-ENOTCONN, -ENOTCONN, -ENOTCONN, -ENOTCONN, -ENOTCONN, 1, 1,
                                         1,         -ENOTCONN, -ENOTCONN, -ENOTCONN, -ENOTCONN, 1};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, expected, peer_port(t, s));
+    EACH_KIND(t, expected, peer_port(t, s));
 }
 
 static void shutdown__each_state__as_linux(void **state)
@@ -159,11 +159,11 @@ static void shutdown__each_state__as_linux(void **state)
     static const int bad[KINDS] = {-EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL,
                                    -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL, -EINVAL};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, expected, sock_shutdown(t->us, s, SHUT_RD));
-    EACH_KIND(t, s, expected, sock_shutdown(t->us, s, SHUT_WR));
-    EACH_KIND(t, s, expected, sock_shutdown(t->us, s, SHUT_RDWR));
-    EACH_KIND(t, s, bad, sock_shutdown(t->us, s, 3));
-    EACH_KIND(t, s, bad, sock_shutdown(t->us, s, -1));
+    EACH_KIND(t, expected, sock_shutdown(t->us, s, SHUT_RD));
+    EACH_KIND(t, expected, sock_shutdown(t->us, s, SHUT_WR));
+    EACH_KIND(t, expected, sock_shutdown(t->us, s, SHUT_RDWR));
+    EACH_KIND(t, bad, sock_shutdown(t->us, s, 3));
+    EACH_KIND(t, bad, sock_shutdown(t->us, s, -1));
 }
 
 static void ioctls__each_state__as_linux(void **state)
@@ -172,9 +172,9 @@ static void ioctls__each_state__as_linux(void **state)
     static const int outq[KINDS] = {[LISTENING] = -EINVAL};
     static const int atmark[KINDS] = {0};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, inq, sock_inq(t->us, s));
-    EACH_KIND(t, s, outq, sock_outq(t->us, s));
-    EACH_KIND(t, s, atmark, sock_atmark(t->us, s));
+    EACH_KIND(t, inq, sock_inq(t->us, s));
+    EACH_KIND(t, outq, sock_outq(t->us, s));
+    EACH_KIND(t, atmark, sock_atmark(t->us, s));
 }
 
 static void so_error__each_state__reports_once(void **state)
@@ -183,8 +183,8 @@ static void so_error__each_state__reports_once(void **state)
         [REFUSED] = ECONNREFUSED, [PEER_RESET] = ECONNRESET, [PEER_RESET_DATA] = ECONNRESET};
     static const int second[KINDS] = {0};
     struct sock_test *t = *state;
-    EACH_KIND(t, s, first, so_error(t->us, s));
-    EACH_KIND(t, s, second, (so_error(t->us, s), so_error(t->us, s)));
+    EACH_KIND(t, first, so_error(t->us, s));
+    EACH_KIND(t, second, (so_error(t->us, s), so_error(t->us, s)));
 }
 
 /* TCP_INFO names the state as Linux numbers them; rill shows TIME-WAIT where Linux has left the socket
@@ -197,8 +197,7 @@ static void tcp_info__each_state__names_it(void **state)
     struct sock_test *t = *state;
     struct tcp_info info;
     socklen_t len = sizeof info;
-    EACH_KIND(t, s, expected,
-              (sock_getsockopt(t->us, s, IPPROTO_TCP, TCP_INFO, &info, &len), info.tcpi_state));
+    EACH_KIND(t, expected, (sock_getsockopt(t->us, s, IPPROTO_TCP, TCP_INFO, &info, &len), info.tcpi_state));
 }
 
 static void bad_number__every_call__ebadf(void **state)
