@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DEVICE "/dev/net/tun"
@@ -232,6 +233,19 @@ static int config_failed(const char *name, int result, const char *command, stru
     return tun_fail(error, -result, "%s: `%s` fails: %s", name, command, strerror(-result));
 }
 
+/* A persistent device that is up has had no carrier while nobody held it.  The kernel looks at carriers once
+ * a second, and drops what is sent before. */
+static void wait_for_carrier(int ctl, const char *name)
+{
+    static const struct timespec blink = {0, 5000000};
+    for (int i = 0; i < 400; i++) {
+        struct ifreq r = request_for(name);
+        if (ioctl(ctl, SIOCGIFFLAGS, &r) != 0 || (r.ifr_flags & IFF_RUNNING) != 0)
+            return;
+        (void)nanosleep(&blink, NULL);
+    }
+}
+
 static int configure(struct tun *tun, int ctl, const struct tun_config *want, struct tun_error *error)
 {
     const char *name = tun->name;
@@ -260,6 +274,7 @@ static int configure(struct tun *tun, int ctl, const struct tun_config *want, st
         (void)snprintf(command, sizeof command, "ip link set %s up", name);
         return config_failed(name, result, command, error);
     }
+    wait_for_carrier(ctl, name);
     tun->mtu = link_now(ctl, name).mtu;
     return 0;
 }

@@ -184,7 +184,7 @@ static void body_shutdown__while_another_is_blocked__ends_its_recv(void)
 }
 TEST(shutdown__while_another_is_blocked__ends_its_recv)
 
-static volatile bool spin_stop;
+static _Atomic bool spin_stop;
 static void *spin(void *arg)
 {
     char byte;

@@ -61,7 +61,7 @@ static inline void thread_join(pthread_t thread) { CHECK(pthread_join(thread, NU
 /* The calls that a test runs in another thread leave their result here. */
 struct outcome {
     int fd;
-    ssize_t result;
+    _Atomic ssize_t result;
     int error;
     int64_t took_us;
 };
