@@ -8,7 +8,12 @@
  *
  * Descriptors start at RILL_FD_BASE, far above the kernel's, so that the two kinds can be told apart and
  * mixed in one rill_poll().  They are not kernel descriptors: read(), poll(), dup() and exec know nothing of
- * them.
+ * them, and a kernel descriptor in a call other than rill_poll() gives EBADF.
+ *
+ * What differs from Linux: SIGPIPE is never raised, as if MSG_NOSIGNAL were always given; a signal ends a
+ * call that waits with EINTR (or the count so far) even if its handler was set with SA_RESTART; the calls are
+ * not cancellation points; they are not async-signal-safe, and a signal handler must not longjmp() out of
+ * one.
  *
  * Link with -lrill -lpthread.  For an engine without device, threads and clock see <rill_engine.h>. */
 #ifndef RILL_H
@@ -46,7 +51,7 @@ struct rill_options {
     int tun_fd; /* an open TUN (IFF_TUN | IFF_NO_PI) to adopt instead of opening one, -1: none.  The caller
                    set its address; rill closes it in rill_stop() */
     void (*on_packet)(void *ctx, const void *data, size_t len,
-                      bool out); /* sees each packet that crosses the TUN, or NULL */
+                      bool out); /* sees each packet that crosses the TUN, or NULL; calls nothing of rill */
     void *on_packet_ctx;
     struct rill_config
         engine; /* timers, buffers, limits, trace; addr, prefix, mtu, allocator and entropy are filled in */
@@ -103,9 +108,10 @@ int rill_ioctl(int fd, unsigned long request, void *arg);
 /* poll(2) over rill's and the kernel's descriptors in one array. */
 int rill_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 
-/* A kernel descriptor that becomes readable when something may have changed on any rill descriptor: for a
- * foreign event loop. Read 8 bytes from it, then ask rill_poll(…, 0).  Owned by the stack, closed by
- * rill_stop().  -1 and EBADF if not started. */
+/* A kernel descriptor that becomes readable when a packet or a timer may have changed something on any rill
+ * descriptor: for a foreign event loop.  Read 8 bytes from it, then ask rill_poll(…, 0).  What the program's
+ * own calls change it does not report.  Owned by the stack, closed by rill_stop().  -1 and EBADF if not
+ * started. */
 int rill_event_fd(void);
 
 /* ---- Looking in

@@ -366,12 +366,13 @@ void loop_end(struct loop *loop)
         loop->thread_runs = false;
     }
     loop->driver = NULL;
-    while (!list_empty(&loop->spare)) {
-        struct waiter *w = CONTAINER_OF(loop->spare.next, struct waiter, link);
-        list_remove(&w->link);
+    for (struct list *l = loop->spare.next, *next; l != &loop->spare; l = next) {
+        struct waiter *w = CONTAINER_OF(l, struct waiter, link);
+        next = l->next;
         (void)close(w->event_fd);
         free(w);
     }
+    list_init(&loop->spare);
     if (loop->background.event_fd >= 0)
         (void)close(loop->background.event_fd);
     free(loop->packet);

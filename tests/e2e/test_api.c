@@ -18,7 +18,7 @@ static void body_accept__kernel_connects__tells_its_address(void)
 {
     stack_up();
     int listener = rill_listen_on(8080), kernel = kernel_connect(8080);
-    struct sockaddr_in peer, kernels;
+    struct sockaddr_in peer = {0}, kernels = {0};
     socklen_t len = sizeof peer, kernels_len = sizeof kernels;
     int fd = rill_accept(listener, (struct sockaddr *)&peer, &len);
     CHECK(fd >= RILL_FD_BASE && fd != listener);
