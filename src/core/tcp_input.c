@@ -30,6 +30,11 @@ static bool acceptable(const struct tcb *c, const struct tcp_segment *seg)
 static enum tcp_verdict check_sequence(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
 {
     uint32_t len = tcp_seg_len(seg);
+    /* RFC 5961 4.2: a SYN is judged in the fourth step "irrespective of the sequence number": one outside the
+     * window gets a challenge ACK like any other, with its limit, and in TIME-WAIT it may open a connection.
+     * Nothing but its acknowledgement ever counts. */
+    if ((seg->flags & (RILL_SYN | RILL_RST)) == RILL_SYN)
+        return ACK_ONLY;
     if (acceptable(c, seg))
         return PASS;
     if ((seg->flags & RILL_RST) != 0 && seg->seq != c->rcv.nxt) {
