@@ -78,17 +78,16 @@ struct flight {
     uint64_t rtt_pos;     /* end of the segment that is being timed, 0: none (RFC 6298 3, Karn) */
     rill_time rtt_at_us;  /* when it was sent */
     rill_time sent_us;    /* when data was sent last (RFC 5681 4.1) */
-    uint64_t rto_una;     /* SND.UNA when the timer last retransmitted it, 0: not since */
     uint64_t recover;     /* RFC 6582 3.2: highest position sent when recovery began */
     uint64_t up;          /* SND.UP: after the last urgent byte, 0: none */
     uint64_t pending_end; /* RFC 5927 7.2: the claimed MTU applies unless this is acknowledged first */
     uint16_t pending_mtu; /* 0: none */
     uint8_t dup_acks;     /* RFC 5681 2, in a row */
+    uint8_t rto_count;    /* timeouts since SND.UNA moved last */
     bool recovery;        /* RFC 6582: in fast recovery */
     bool partial_seen;    /* RFC 6582 3.2: the timer restarts on the first partial ACK only */
     bool rexmit_now;      /* the first lost range may leave whatever cwnd says (RFC 5681 3.2 step 3) */
     bool timed_out;       /* an RTO has marked the flight lost, and recover is not yet acknowledged */
-    bool r1_passed;       /* RFC 9293 3.8.3: advice was given */
 };
 
 struct tcb {

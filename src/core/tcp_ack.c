@@ -28,7 +28,6 @@ static void advance_una(struct rill_engine *e, struct tcb *c, uint64_t ack)
     if (fl->lost.count == 0)
         ranges_clear(&fl->lost, &e->mem);
     fl->since_us = e->now_us;
-    fl->r1_passed = false;
     take_rtt(e, c);
 }
 

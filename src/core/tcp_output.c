@@ -47,6 +47,16 @@ static uint64_t segment_end(const struct tcb *c, uint64_t pos)
 /* How far the window lets us go: positions below this may be sent. */
 static uint64_t window_end(const struct tcb *c) { return c->snd.una + c->snd.wnd; }
 
+/* The sequence number of a segment that occupies none.  DEVIATES: RFC 9293 says SND.NXT; but what lies beyond
+ * the peer's window - the octet of a probe that was refused, or all that a shrunk window has cut off - would
+ * make the peer throw the segment away, its ACK and window included, so that the other direction stands
+ * still.  Linux does the same. */
+static uint64_t bare_seq(const struct tcb *c)
+{
+    return c->state == RILL_SYN_RECEIVED ? c->snd.nxt
+                                         : max_u64(c->snd.una, min_u64(c->snd.nxt, window_end(c)));
+}
+
 static uint8_t flags_for(const struct tcb *c, uint64_t pos, uint64_t end, uint32_t text_len)
 {
     uint8_t flags = c->state == RILL_SYN_SENT ? 0 : RILL_ACK;
@@ -215,7 +225,7 @@ static bool send_reset(struct rill_engine *e, struct tcb *c, struct rill_packet 
                               .raddr = c->node.raddr,
                               .lport = c->node.lport,
                               .rport = c->node.rport,
-                              .seq32 = (uint32_t)c->snd.nxt,
+                              .seq32 = (uint32_t)bare_seq(c),
                               .ack32 = (uint32_t)c->rcv.nxt,
                               .flags = RILL_RST | RILL_ACK,
                               .ttl = c->opt.ttl,
@@ -238,7 +248,7 @@ bool tcp_output(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
     if (c->state == RILL_CLOSED)
         return false;
     sent = send_lost(e, c, out) || send_new(e, c, out) || (c->keep_now && send_keepalive(e, c, out)) ||
-           (c->ack_now && emit(e, c, c->snd.nxt, 0, out));
+           (c->ack_now && emit(e, c, bare_seq(c), 0, out));
     if (sent)
         conns_touch(&e->conns, c); /* perhaps there is more */
     if (c->state == RILL_TIME_WAIT && tcp_orphan(c) && !c->ack_now && tcp_unread(c) == 0)

@@ -13,11 +13,17 @@
  * that arrives. The ring keeps this much beyond the buffer for it. */
 static uint32_t edge_slack(const struct tcb *c) { return c->opt.rcvbuf_bytes / 8 + (1u << c->rcv.wscale); }
 
+/* What we would like to offer: the buffer, as far as a window field can say it. */
+static uint64_t wanted_edge(const struct tcb *c)
+{
+    return min_u64(c->rcv.read + c->opt.rcvbuf_bytes, c->rcv.nxt + ((uint64_t)UINT16_MAX << c->rcv.wscale));
+}
+
 /* MUST-39, RFC 9293 3.8.6.2.2: the right edge moves by min(Fr * RCV.BUFF, Eff.snd.MSS) or not at all; our
  * largest segment stands for the MSS. */
 static uint64_t right_edge(const struct tcb *c)
 {
-    uint64_t want = c->rcv.read + c->opt.rcvbuf_bytes;
+    uint64_t want = wanted_edge(c);
     uint32_t step = min_u32(c->opt.rcvbuf_bytes / 2, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
     return want >= c->rcv.adv + step ? want : c->rcv.adv;
 }

@@ -80,7 +80,7 @@ bool recovery_new_ack(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes
 {
     struct flight *fl = c->fl;
     fl->rexmit_now = false;
-    fl->rto_una = 0;
+    fl->rto_count = 0;
     if (fl->recovery)
         return ack_in_recovery(e, c, acked_bytes);
     fl->dup_acks = 0;
@@ -119,9 +119,9 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
 void recovery_timeout(struct rill_engine *e, struct tcb *c)
 {
     struct flight *fl = c->fl;
-    bool again =
-        fl->rto_una == c->snd.una; /* RFC 5681 3.1: ssthresh is held when the timer resends a second time */
-    fl->rto_una = c->snd.una;
+    bool again = fl->rto_count > 0; /* RFC 5681 3.1: ssthresh is held when the timer resends a second time */
+    if (fl->rto_count < UINT8_MAX)
+        fl->rto_count++;
     rtt_back_off(&c->rtt);
     fl->rtt_pos = 0; /* Karn */
     fl->dup_acks = 0;

@@ -24,17 +24,16 @@ static bool retransmission_timeout(struct rill_engine *e, struct tcb *c)
         give_up(e, c);
         return false;
     }
-    engine_event(e, RILL_RTO_FIRED, c, NULL);
+    bool probing = tcp_synchronized(c) && c->snd.wnd == 0; /* it was the octet of a window probe */
+    engine_event(e, probing ? RILL_PROBE_SENT : RILL_RTO_FIRED, c, NULL);
     if (c->snd.una == tcp_iss(c) && c->syn_resent < UINT8_MAX)
         c->syn_resent++;
     tcp_pmtu_timed_out(e, c);
     recovery_timeout(e, c);
     timer_restart(e, c);
-    if (c->rtt.backoff >= R1_RETRANSMISSIONS &&
-        !c->fl->r1_passed) { /* SHLD-9; there is no other route to advise IP of */
-        c->fl->r1_passed = true;
+    if (c->fl->rto_count == R1_RETRANSMISSIONS &&
+        !probing) /* SHLD-9; there is no other route to advise IP of */
         engine_event(e, RILL_R1_PASSED, c, NULL);
-    }
     return true;
 }
 

@@ -17,7 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define RUNS 3000
+#define RUNS 2000
 #define PORT 7
 #define PACKET_MAX 65536
 #define IN_FLIGHT_MAX 4096
