@@ -143,7 +143,6 @@ int sock_disconnect(struct socks *socks, struct sock *s)
         bool resets = c->state != RILL_CLOSED && c->state != RILL_TIME_WAIT;
         s->error = (int16_t)(resets ? ECONNRESET : sock_error(s));
         s->c = NULL;
-        s->told = false;
         tcp_close(socks->engine, c, true);
     }
     s->shut_recv = s->shut_send = false;

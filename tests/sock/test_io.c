@@ -168,10 +168,15 @@ static void linger__time_and_acknowledgements__for_the_host(void **state)
 {
     struct sock_test *t = *state;
     struct linger linger = {1, 5};
+    char byte;
     int theirs, s = connected(t, &theirs);
-    assert_true(sock_linger_us(t->us, s) == 0);
+    assert_true(sock_linger_us(t->us, s) == 0); /* not asked for */
     sock_setsockopt(t->us, s, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     assert_true(sock_linger_us(t->us, s) == 5000000);
+    assert_int_equal(send_to(t->them, theirs, "x", 1, 0), 1);
+    run_ms(t, 10);
+    assert_true(sock_linger_us(t->us, s) == 0); /* unread data: it will be reset */
+    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), 1);
     assert_int_equal(send_to(t->us, s, "abc", 3, 0), 3);
     assert_int_equal(sock_shutdown(t->us, s, SHUT_WR), 0);
     assert_false(sock_all_acked(t->us, s));
@@ -180,6 +185,8 @@ static void linger__time_and_acknowledgements__for_the_host(void **state)
     assert_true(sock_all_acked(t->us, s));
     assert_true(sock_linger_us(t->us, s) == 0);
     assert_int_equal(sock_outq(t->us, s), 0);
+    assert_int_equal(sock_shutdown(t->them, theirs, SHUT_WR), 0);
+    assert_int_equal(sock_outq(t->them, theirs), 1); /* a FIN alone */
 }
 
 static void send__no_room__eagain_and_pollout_at_a_third(void **state)

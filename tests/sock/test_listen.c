@@ -162,6 +162,16 @@ static void shutdown__listener__shut_rd_ends_it_and_keeps_the_port(void **state)
     assert_true(sock_accept(t->us, s, NULL, NULL, 0) >= 0);
 }
 
+static void shutdown__listener_without_memory__no_port_and_still_usable(void **state)
+{
+    struct sock_test *t = *state;
+    int s = make(t, LISTENING);
+    t->pair.side[0].heap.fail_nth = 1;
+    assert_int_equal(sock_shutdown(t->us, s, SHUT_RD), -ENOBUFS);
+    assert_int_equal(local_port(t->us, s), 0);
+    assert_int_equal(sock_listen(t->us, s, 1), 0);
+}
+
 static void bind__same_port__as_linux_decides(void **state)
 {
     /* What the first socket has set and does, and what the second one gets. */
@@ -349,6 +359,7 @@ int main(void)
         SOCK_TEST(accept__out_of_memory__connection_stays_in_the_queue),
         SOCK_TEST(close__listener__resets_who_waits_and_keeps_who_was_accepted),
         SOCK_TEST(shutdown__listener__shut_rd_ends_it_and_keeps_the_port),
+        SOCK_TEST(shutdown__listener_without_memory__no_port_and_still_usable),
         SOCK_TEST(bind__same_port__as_linux_decides),
         SOCK_TEST(bind__port_of_connections__needs_reuse),
         SOCK_TEST(socket__closed_number__is_the_next_one_given),

@@ -271,6 +271,8 @@ static void accepted__options__are_the_listeners(void **state)
     int s = tcp_socket(t), fresh;
     sock_setsockopt(t->them, t->listener, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     sock_setsockopt(t->them, t->listener, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+    tv.tv_sec = 4;
+    sock_setsockopt(t->them, t->listener, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
     for (size_t i = 0; i < COUNT_OF(cases); i++) /* after listen() */
         assert_int_equal(set_int(t->them, t->listener, cases[i].level, cases[i].name, cases[i].value), 0);
     sock_set_nonblock(t->them, t->listener, true);
@@ -284,6 +286,7 @@ static void accepted__options__are_the_listeners(void **state)
     assert_int_equal(got.l_onoff, 1);
     assert_int_equal(got.l_linger, 5);
     assert_true(sock_timeout(t->them, fresh, false) == 3000000);
+    assert_true(sock_timeout(t->them, fresh, true) == 4000000);
     assert_int_equal(sock_nonblock(t->them, fresh), 0); /* accept(2): on Linux not inherited */
     assert_int_equal(get_int(t->them, fresh, SOL_SOCKET, SO_ACCEPTCONN), 0);
 }
@@ -319,6 +322,8 @@ static void so_rcvbuf__half_of_what_it_says__is_offered(void **state)
     assert_int_equal(sock_inq(t->us, s), 20000);
     /* A larger buffer lets more in, though nothing was read. */
     assert_int_equal(set_int(t->us, s, SOL_SOCKET, SO_RCVBUF, 50000), 0);
+    run_ms(t, 5); /* at once, long before the peer would probe */
+    assert_true(sock_inq(t->us, s) > 20000);
     run_ms(t, 2000);
     assert_int_equal(sock_inq(t->us, s), 50000);
     /* A smaller one takes back nothing that was promised. */
@@ -444,6 +449,45 @@ static void tcp_info__established__true_values(void **state)
     assert_in_range(info.tcpi_last_data_recv, 3000, 3200);
 }
 
+static void tcp_info__after_a_timeout__shows_the_loss(void **state)
+{
+    static uint8_t data[14600];
+    struct sock_test *t = *state;
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    int theirs, s = connected(t, &theirs);
+    t->pair.side[0].latency_us = 3600000000ull;
+    assert_int_equal(send_to(t->us, s, data, sizeof data, 0), sizeof data);
+    run_ms(t, 50);
+    assert_int_equal(sock_getsockopt(t->us, s, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    assert_int_equal(info.tcpi_ca_state, TCP_CA_Open);
+    assert_int_equal(info.tcpi_unacked, 10); /* the initial window of RFC 6928 */
+    assert_int_equal(info.tcpi_lost, 0);
+    assert_int_equal(info.tcpi_retransmits, 0);
+    assert_int_equal(info.tcpi_last_data_sent, 50);
+    run_ms(t, 2000);
+    assert_int_equal(sock_getsockopt(t->us, s, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    assert_int_equal(info.tcpi_ca_state, TCP_CA_Loss);
+    assert_int_equal(info.tcpi_unacked, 10);
+    assert_true(info.tcpi_lost >= 8);
+    assert_in_range(info.tcpi_retransmits, 2, 5);
+    assert_int_equal(info.tcpi_backoff, info.tcpi_retransmits);
+    assert_int_equal(info.tcpi_snd_cwnd, 1); /* RFC 5681 3.1: the loss window */
+}
+
+static void tcp_info__listener__shows_its_queue(void **state)
+{
+    struct sock_test *t = *state;
+    struct tcp_info info;
+    socklen_t len = sizeof info;
+    int s = tcp_socket(t);
+    assert_int_equal(connect_listener(t, s), -EINPROGRESS);
+    run_ms(t, 10);
+    assert_int_equal(sock_getsockopt(t->them, t->listener, IPPROTO_TCP, TCP_INFO, &info, &len), 0);
+    assert_int_equal(info.tcpi_unacked, 1);
+    assert_int_equal(info.tcpi_sacked, 100);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,6 +506,8 @@ int main(void)
         SOCK_TEST(tcp_user_timeout__peer_gone__etimedout_when_it_says),
         SOCK_TEST(ip_options__set__are_in_the_packets),
         SOCK_TEST(tcp_info__established__true_values),
+        SOCK_TEST(tcp_info__after_a_timeout__shows_the_loss),
+        SOCK_TEST(tcp_info__listener__shows_its_queue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
