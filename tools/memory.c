@@ -153,10 +153,9 @@ static int64_t send_some(struct end *end, const uint8_t *data, size_t len)
     return len == 0 ? 0 : sock_send(&end->socks, end->fd, &piece, 1, 0);
 }
 
-static int64_t recv_some(struct end *end, uint8_t *data, size_t len)
+static int64_t recv_some(struct end *end, struct iovec room)
 {
-    struct iovec piece = {data, len};
-    return len == 0 ? 0 : sock_recv(&end->socks, end->fd, &piece, 1, 0);
+    return room.iov_len == 0 ? 0 : sock_recv(&end->socks, end->fd, &room, 1, 0);
 }
 
 static void step_server(struct world *world)
@@ -168,7 +167,7 @@ static void step_server(struct world *world)
         return;
     for (int64_t n = 1; n > 0;) {
         if (world->pending_pos == world->pending_len) {
-            n = recv_some(end, world->pending, sizeof world->pending);
+            n = recv_some(end, (struct iovec){world->pending, sizeof world->pending});
             world->pending_pos = 0;
             world->pending_len = n > 0 ? (size_t)n : 0;
             if (n == 0) {
@@ -189,7 +188,8 @@ static void step_client(struct world *world)
     for (int64_t n = 1; n > 0;) {
         n = send_some(end, world->data + world->sent, world->len - world->sent);
         world->sent += n > 0 ? (size_t)n : 0;
-        int64_t got = recv_some(end, world->echo + world->received, world->len - world->received);
+        int64_t got =
+            recv_some(end, (struct iovec){world->echo + world->received, world->len - world->received});
         world->received += got > 0 ? (size_t)got : 0;
         n = n > 0 || got > 0;
     }
@@ -296,7 +296,10 @@ static bool exchange(struct world *world, const uint8_t *data, size_t len, uint8
     world->echo = echo;
     world->len = len;
     world->sent = world->received = 0;
-    return run(world) && memcmp(data, echo, len) == 0;
+    bool done = run(world);
+    world->data = NULL;
+    world->echo = NULL;
+    return done && memcmp(data, echo, len) == 0;
 }
 
 static void print_losses(const struct world *world, size_t len, rill_time took_us)

@@ -20,7 +20,7 @@ enum { POLL_SIGNAL, POLL_TALK, POLL_LISTENER };
 enum { ACCEPT_PAUSE_MS = 200, ACCEPTS_PER_TURN = 16 };
 
 struct server {
-    const struct serve_plan *plan;
+    struct serve_plan plan;
     int listener[SERVE_LISTENERS_MAX];
     int signal_fd;
     int talk_done_fd; /* -1: no talk */
@@ -31,6 +31,7 @@ struct server {
 };
 
 struct talk {
+    pthread_t thread;
     int server_fd, done_fd;
     int result;
     atomic_bool ending, ended;
@@ -134,9 +135,9 @@ static int open_listener(const struct service *service, uint16_t port)
 
 static int open_listeners(const struct cli *cli, struct server *server)
 {
-    for (int i = 0; i < server->plan->count; i++) {
-        const struct service *service = &services[server->plan->listener[i].service];
-        uint16_t port = server->plan->listener[i].port;
+    for (int i = 0; i < server->plan.count; i++) {
+        const struct service *service = &services[server->plan.listener[i].service];
+        uint16_t port = server->plan.listener[i].port;
         server->listener[i] = open_listener(service, port);
         if (server->listener[i] < 0) {
             fprintf(stderr, "%s: %s: port %u: %s\n", cli->name, service->name, port, strerror(errno));
@@ -169,7 +170,7 @@ static void accept_clients(struct server *server, int listener, int64_t now)
             return;
         }
         client->fd = fd;
-        client->service = &services[server->plan->listener[listener].service];
+        client->service = &services[server->plan.listener[listener].service];
         client->want = POLLIN;
         client->wake_ms = -1;
         server->client[server->client_count++] = client;
@@ -184,7 +185,7 @@ static bool is_gone(short revents) { return (revents & (POLLERR | POLLHUP | POLL
 /* From the last to the first, so that closing one, which moves the last into its place, passes over none. */
 static void step_clients(struct server *server, int polled, int64_t now)
 {
-    const struct pollfd *poll = server->poll + POLL_LISTENER + server->plan->count;
+    const struct pollfd *poll = server->poll + POLL_LISTENER + server->plan.count;
     for (int i = polled - 1; i >= 0; i--) {
         struct client *client = server->client[i];
         bool due = client->wake_ms >= 0 && now >= client->wake_ms;
@@ -207,7 +208,7 @@ static int prepare_poll(struct server *server, int64_t now)
     server->poll[POLL_SIGNAL] = (struct pollfd){server->signal_fd, POLLIN, 0};
     server->poll[POLL_TALK] = (struct pollfd){server->talk_done_fd, POLLIN, 0};
     struct pollfd *poll = server->poll + POLL_LISTENER;
-    for (int i = 0; i < server->plan->count; i++)
+    for (int i = 0; i < server->plan.count; i++)
         *poll++ = (struct pollfd){accepting ? server->listener[i] : -1, POLLIN, 0};
     for (int i = 0; i < server->client_count; i++) {
         const struct client *client = server->client[i];
@@ -226,7 +227,7 @@ static int serve_loop(struct server *server)
     for (;;) {
         int timeout_ms = prepare_poll(server, now_ms());
         int polled = server->client_count;
-        nfds_t count = (nfds_t)(POLL_LISTENER + server->plan->count + polled);
+        nfds_t count = (nfds_t)POLL_LISTENER + (nfds_t)server->plan.count + (nfds_t)polled;
         if (rill_poll(server->poll, count, timeout_ms) < 0 && errno != EINTR) {
             perror("rill_poll");
             return -1;
@@ -234,13 +235,13 @@ static int serve_loop(struct server *server)
         if (server->poll[POLL_SIGNAL].revents != 0)
             return 0;
         if (server->poll[POLL_TALK].revents != 0) {
-            if (server->plan->count == 0)
+            if (server->plan.count == 0)
                 return 0;
             server->talk_done_fd = -1;
         }
         int64_t now = now_ms();
         step_clients(server, polled, now);
-        for (int i = 0; i < server->plan->count; i++) {
+        for (int i = 0; i < server->plan.count; i++) {
             if (server->poll[POLL_LISTENER + i].revents != 0)
                 accept_clients(server, i, now);
         }
@@ -261,10 +262,10 @@ static void *talk_thread(void *arg)
     return NULL;
 }
 
-static int talk_start(struct talk *talk, struct server *server, pthread_t *thread)
+static int talk_start(struct talk *talk, struct server *server)
 {
     server->talk_done_fd = talk->done_fd = eventfd(0, EFD_CLOEXEC);
-    if (talk->done_fd < 0 || pthread_create(thread, NULL, talk_thread, talk) != 0) {
+    if (talk->done_fd < 0 || pthread_create(&talk->thread, NULL, talk_thread, talk) != 0) {
         fprintf(stderr, "talk: no thread: %s\n", strerror(errno));
         return -1;
     }
@@ -289,20 +290,19 @@ static int announce(const struct cli *cli, const struct serve_plan *plan, int re
 
 static int serve_started(struct cli *cli, struct server *server, struct talk *talk, int ready_fd)
 {
-    pthread_t thread;
     if (open_listeners(cli, server) != 0)
         return CLI_FAILURE;
-    if (server->plan->talk && (talk->server_fd = talk_listen(server->plan->talk_port)) < 0)
+    if (server->plan.talk && (talk->server_fd = talk_listen(server->plan.talk_port)) < 0)
         return CLI_FAILURE;
-    if (announce(cli, server->plan, ready_fd) != 0)
+    if (announce(cli, &server->plan, ready_fd) != 0)
         return CLI_FAILURE;
-    if (server->plan->talk && talk_start(talk, server, &thread) != 0)
+    if (server->plan.talk && talk_start(talk, server) != 0)
         return CLI_FAILURE;
     bool failed = serve_loop(server) != 0;
     talk->ending = true;
     /* Where talk was all there was and has come to its end, its outcome is ours. */
-    if (server->plan->count == 0 && server->poll[POLL_TALK].revents != 0) {
-        pthread_join(thread, NULL);
+    if (server->plan.count == 0 && server->poll[POLL_TALK].revents != 0) {
+        pthread_join(talk->thread, NULL);
         failed = failed || talk->result != 0;
     }
     return failed ? CLI_FAILURE : 0;
@@ -313,7 +313,7 @@ int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd)
     /* Static: the talk thread may still wait at its prompt when this function has returned. */
     static struct server server;
     static struct talk talk;
-    server.plan = plan;
+    server.plan = *plan;
     server.talk_done_fd = -1;
     server.signal_fd = cli_signals_open();
     if (server.signal_fd < 0) {

@@ -254,7 +254,7 @@ static void body_verbose__one_byte__its_segment_is_printed(void)
     char byte = 'x', line[256];
     struct command command = serve(ARGV("serve", "-v", "echo"));
     int fd = kernel_connect(7);
-    struct sockaddr_in name;
+    struct sockaddr_in name = {0};
     socklen_t len = sizeof name;
     CHECK(getsockname(fd, (struct sockaddr *)&name, &len) == 0);
     kernel_write(fd, &byte, 1);

@@ -16,7 +16,7 @@
 
 static uint16_t kernel_port(int fd)
 {
-    struct sockaddr_in addr;
+    struct sockaddr_in addr = {0};
     socklen_t len = sizeof addr;
     CHECK(getsockname(fd, (struct sockaddr *)&addr, &len) == 0);
     return ntohs(addr.sin_port);
