@@ -179,6 +179,11 @@ static void getsockname__before_and_after__as_linux(void **state)
     assert_int_equal(sock_getsockname(t->us, s, (struct sockaddr *)&in, &len), 0);
     assert_int_equal(in.sin_addr.s_addr, address(PAIR_ADDR(0), 0).sin_addr.s_addr);
     assert_int_equal(in.sin_port, address(0, 5555).sin_port);
+    run_ms(t, 10);
+    s = make(t, PEER_RESET);
+    assert_int_not_equal(local_port(t->us, s), 0); /* of the connection that was */
+    assert_int_equal(bind_to(t->us, s, INADDR_ANY, 6666), 0);
+    assert_int_equal(local_port(t->us, s), 6666);
 }
 
 static void vectors__counts_and_lengths__as_the_manual(void **state)

@@ -358,24 +358,49 @@ static void tcp_maxseg__before_connect__bounds_both_directions(void **state)
     assert_int_equal(get_int(t->them, theirs, IPPROTO_TCP, TCP_MAXSEG), 700);
 }
 
+/* `order`: whether SO_KEEPALIVE comes before or after its numbers. */
+static void keepalive_gives_up(struct sock_test *t, int order)
+{
+    int theirs, s = connected(t, &theirs);
+    char byte;
+    if (order == 0)
+        set_int(t->us, s, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int(t->us, s, IPPROTO_TCP, TCP_KEEPINTVL, 2);
+    set_int(t->us, s, IPPROTO_TCP, TCP_KEEPCNT, 3);
+    set_int(t->us, s, IPPROTO_TCP, TCP_KEEPIDLE, 10);
+    if (order == 1)
+        set_int(t->us, s, SOL_SOCKET, SO_KEEPALIVE, 1);
+    run_ms(t, 60000); /* alive as long as it answers */
+    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), -EAGAIN);
+    t->pair.side[0].latency_us = t->pair.side[1].latency_us = 3600000000ull;
+    run_ms(t, 4000);
+    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), -EAGAIN);
+    run_ms(t, 16000); /* at most 10 s idle, then probes at 0, 2 and 4 s, given up at 6 s */
+    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), -ETIMEDOUT);
+    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), 0);
+    assert_int_equal(send_to(t->us, s, "x", 1, 0), -EPIPE);
+    t->pair.side[0].latency_us = t->pair.side[1].latency_us = 50;
+}
+
 static void keepalive__peer_gone__etimedout(void **state)
+{
+    struct sock_test *t = *state;
+    keepalive_gives_up(t, 0);
+    keepalive_gives_up(t, 1);
+}
+
+static void keepalive__switched_off__waits_for_ever(void **state)
 {
     struct sock_test *t = *state;
     int theirs, s = connected(t, &theirs);
     char byte;
-    set_int(t->us, s, SOL_SOCKET, SO_KEEPALIVE, 1);
     set_int(t->us, s, IPPROTO_TCP, TCP_KEEPIDLE, 10);
     set_int(t->us, s, IPPROTO_TCP, TCP_KEEPINTVL, 2);
-    set_int(t->us, s, IPPROTO_TCP, TCP_KEEPCNT, 3);
-    run_ms(t, 60000); /* alive as long as it answers */
-    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), -EAGAIN);
+    set_int(t->us, s, SOL_SOCKET, SO_KEEPALIVE, 1);
+    set_int(t->us, s, SOL_SOCKET, SO_KEEPALIVE, 0);
     t->pair.side[0].latency_us = t->pair.side[1].latency_us = 3600000000ull;
-    run_ms(t, 9000);
+    run_ms(t, 3000000);
     assert_int_equal(recv_from(t->us, s, &byte, 1, 0), -EAGAIN);
-    run_ms(t, 11000); /* at most 10 s idle, then probes at 0, 2 and 4 s, given up at 6 s */
-    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), -ETIMEDOUT);
-    assert_int_equal(recv_from(t->us, s, &byte, 1, 0), 0);
-    assert_int_equal(send_to(t->us, s, "x", 1, 0), -EPIPE);
 }
 
 static void tcp_user_timeout__peer_gone__etimedout_when_it_says(void **state)
@@ -503,6 +528,7 @@ int main(void)
         SOCK_TEST(tcp_nodelay__set__sends_what_nagle_held),
         SOCK_TEST(tcp_maxseg__before_connect__bounds_both_directions),
         SOCK_TEST(keepalive__peer_gone__etimedout),
+        SOCK_TEST(keepalive__switched_off__waits_for_ever),
         SOCK_TEST(tcp_user_timeout__peer_gone__etimedout_when_it_says),
         SOCK_TEST(ip_options__set__are_in_the_packets),
         SOCK_TEST(tcp_info__established__true_values),
