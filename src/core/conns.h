@@ -2,8 +2,8 @@
  * records.  Rank 6.
  *
  * Invariants: a TCB is in `tcbs` iff its state is not CLOSED; at most one entry of the three tables has a
- * given tuple; a heap entry's time is never later than the earliest timer of its TCB (it may be earlier: then
- * it is put back when it fires). */
+ * given tuple, but a half-open record may stand in front of one in TIME-WAIT (MAY-2); a heap entry's time is
+ * never later than the earliest timer of its TCB (it may be earlier: then it is put back when it fires). */
 #ifndef RILL_CONNS_H
 #define RILL_CONNS_H
 

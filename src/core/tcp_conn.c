@@ -282,7 +282,8 @@ void tcp_time_wait(struct rill_engine *e, struct tcb *c)
 bool tcp_time_wait_record(struct rill_engine *e, struct tcb *c)
 {
     struct time_wait *tw;
-    ASSERT(c->state == RILL_TIME_WAIT && tcp_orphan(c) && tcp_unread(c) == 0);
+    ASSERT(c->state == RILL_TIME_WAIT);
+    ASSERT(!tcp_orphan(c) || tcp_unread(c) == 0);
     if (c->ack_now)
         return false; /* it becomes a record once its ACK has left */
     tw = mem_alloc(&e->mem, sizeof *tw);
@@ -297,7 +298,10 @@ bool tcp_time_wait_record(struct rill_engine *e, struct tcb *c)
     tw->tos = c->opt.tos;
     tw->ttl = c->opt.ttl;
     disconnect(e, c);
-    release(e, c); /* silently: it is still in TIME-WAIT */
+    if (tcp_orphan(c))
+        release(e, c); /* silently: it is still in TIME-WAIT */
+    else
+        tcp_set_state(e, c, RILL_CLOSED);
     table_insert(&e->conns, &e->mem, &e->conns.waits, &tw->node);
     /* In order of deadline: all wait equally long, but this one may have begun to wait before it became a
      * record. */

@@ -41,7 +41,7 @@ void tcp_die(struct rill_engine *e, struct tcb *c, int error);
 /* Into TIME-WAIT, or restarts it.  An orphan with nothing unread becomes a record (c is gone then). */
 void tcp_time_wait(struct rill_engine *e, struct tcb *c);
 /* The record instead of the TCB once the descriptor is closed; false if there is no memory, then the TCB
- * stays. */
+ * stays.  A socket that is still open (a new connection takes the place) keeps a CLOSED one. */
 bool tcp_time_wait_record(struct rill_engine *e, struct tcb *c);
 void tcp_time_wait_free(struct rill_engine *e, struct time_wait *tw);
 

@@ -46,6 +46,9 @@ static enum tcp_verdict check_sequence(struct rill_engine *e, struct tcb *c, con
      */
     if ((seg->seq == c->rcv.nxt && tcp_rcv_wnd(c) == 0) || (seg->seq == c->rcv.nxt - 1 && len <= 1))
         return ACK_ONLY;
+    /* "A retransmission of the remote FIN", with the text in front of it. */
+    if (c->state == RILL_TIME_WAIT && (seg->flags & RILL_FIN) != 0 && seg->seq + len == c->rcv.nxt)
+        return ACK_ONLY;
     engine_event(e, seg->seq + len <= c->rcv.nxt ? RILL_DROP_DUPLICATE : RILL_DROP_WINDOW, c, seg);
     return len != 0 ? ACK
                     : CHALLENGE; /* two sides that disagree must not answer each other's bare ACKs for ever */
@@ -101,10 +104,15 @@ static bool may_replace(const struct rill_engine *e, const struct tcp_segment *s
            !seq_after32(rcv_nxt32, seg->seq32) && port_listening(&e->conns, seg->lport) != NULL;
 }
 
-static void replace(struct rill_engine *e, const struct tcp_segment *seg, uint32_t snd_nxt32)
+/* The handshake of a new connection begins beside the old one's record, which comes back to light if the SYN
+ * proves to be an old duplicate (MAY-2 (2)) and goes when the handshake succeeds.  False: the SYN found no
+ * place in the queue. */
+static bool replace(struct rill_engine *e, const struct tcp_segment *seg, uint32_t snd_nxt32)
 {
+    if (!listen_syn(e, port_listening(&e->conns, seg->lport), seg, &snd_nxt32))
+        return false;
     engine_count(e, RILL_TIME_WAIT_REUSED);
-    listen_syn(e, port_listening(&e->conns, seg->lport), seg, &snd_nxt32);
+    return true;
 }
 
 /* RFC 5961 4.2.  Only the SYN,ACK of a simultaneous open is a SYN that we wait for. */
@@ -115,9 +123,11 @@ static enum tcp_verdict check_syn(struct rill_engine *e, struct tcb *c, const st
     if (c->state == RILL_SYN_RECEIVED && seg->seq == tcp_irs(c))
         return PASS;
     if (c->state == RILL_TIME_WAIT && may_replace(e, seg, (uint32_t)c->rcv.nxt)) {
-        uint32_t snd_nxt32 = (uint32_t)c->snd.nxt;
-        tcp_die(e, c, 0);
-        replace(e, seg, snd_nxt32);
+        if (!replace(e, seg, (uint32_t)c->snd.nxt))
+            return DROP;
+        c->ack_now = false;
+        if (!tcp_time_wait_record(e, c))
+            tcp_die(e, c, 0);
         return GONE;
     }
     engine_event(e, RILL_DROP_SYN, c, seg);
@@ -247,7 +257,6 @@ static void syn_sent_arrives(struct rill_engine *e, struct tcb *c, struct tcp_se
 
 static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const struct tcp_segment *seg)
 {
-    uint32_t snd_nxt32 = tw->snd_nxt32;
     if ((seg->flags & RILL_RST) !=
         0) { /* DEVIATES: RFC 1337 ignores all of them; RFC 9293 closes on the exact number */
         bool exact = seg->seq32 == tw->rcv_nxt32;
@@ -257,11 +266,14 @@ static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const
         return;
     }
     if (may_replace(e, seg, tw->rcv_nxt32)) {
-        tcp_time_wait_free(e, tw);
-        replace(e, seg, snd_nxt32);
+        (void)replace(e, seg, tw->snd_nxt32);
         return;
     }
-    if (tcp_seg_len(seg) == 0 && seg->seq32 == tw->rcv_nxt32)
+    if ((seg->flags & (RILL_SYN | RILL_ACK)) == 0) { /* fifth */
+        engine_event(e, RILL_DROP_NO_ACK, NULL, seg);
+        return;
+    }
+    if (tcp_seg_len(seg) == 0 && seg->seq32 == tw->rcv_nxt32 && !seq_after32(seg->ack32, tw->snd_nxt32))
         return; /* the last ACK, again */
     if ((seg->flags & (RILL_FIN | RILL_SYN)) == RILL_FIN && seg->seq32 + tcp_seg_len(seg) == tw->rcv_nxt32) {
         list_remove(&tw->link); /* the peer's FIN, again: 2 MSL begin anew */

@@ -138,7 +138,7 @@ static void half_open_touch(struct rill_engine *e, struct half_open *half)
     list_append(&e->conns.half_dirty, &half->link);
 }
 
-static void half_open_new(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
+static bool half_open_new(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
                           uint32_t iss32)
 {
     const struct conns *conns = &e->conns;
@@ -147,7 +147,7 @@ static void half_open_new(struct rill_engine *e, struct port *port, const struct
         half = mem_alloc(&e->mem, sizeof *half);
     if (half == NULL) {
         engine_event(e, RILL_DROP_MEMORY, NULL, seg);
-        return;
+        return false;
     }
     half->node = (struct conn_node){.raddr = seg->raddr, .rport = seg->rport, .lport = seg->lport};
     list_init(&half->link);
@@ -161,20 +161,21 @@ static void half_open_new(struct rill_engine *e, struct port *port, const struct
     table_insert(&e->conns, &e->mem, &e->conns.halves, &half->node);
     half_open_touch(e, half);
     engine_count(e, RILL_HALF_OPEN);
+    return true;
 }
 
-void listen_syn(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
+bool listen_syn(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
                 const uint32_t *old_nxt32)
 {
     uint32_t iss32 = tcp_isn(e, seg->raddr, seg->rport, seg->lport);
     if (port->half_count >= port->backlog) {
         engine_event(e, RILL_DROP_SYN_QUEUE, NULL, seg);
-        return;
+        return false;
     }
     /* MAY-2: in place of a connection in TIME-WAIT, our numbers go on above the old ones. */
     if (old_nxt32 != NULL && !seq_after32(iss32, *old_nxt32))
         iss32 = *old_nxt32 + UINT16_MAX + 2;
-    half_open_new(e, port, seg, iss32);
+    return half_open_new(e, port, seg, iss32);
 }
 
 /* RFC 9293 3.10.7.2. */
@@ -187,7 +188,7 @@ void listen_input(struct rill_engine *e, struct port *port, const struct tcp_seg
         tcp_reset_for(e, seg);
     } else if ((seg->flags & RILL_SYN) !=
                0) { /* third; text and other controls wait for the peer to send them again */
-        listen_syn(e, port, seg, NULL);
+        (void)listen_syn(e, port, seg, NULL);
     } else { /* fourth */
         engine_event(e, RILL_DROP_LISTEN_FLAGS, NULL, seg);
     }
@@ -207,6 +208,7 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
 {
     struct port *port = half->port;
     struct tcb *c = tcp_new(e, &port->opts);
+    struct conn_node *old;
     if (c == NULL)
         return NULL;
     c->node = half->node;
@@ -231,6 +233,9 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
         rtt_sample(&c->rtt, e->now_us + SYNACK_RTO_US - half->deadline_us, e->config.rto_min_us,
                    e->config.rto_max_us);
     half_open_free(e, half);
+    old = table_find(&e->conns, &e->conns.waits, c->node.raddr, c->node.rport, c->node.lport);
+    if (old != NULL) /* MAY-2: it was worth keeping until now */
+        tcp_time_wait_free(e, (struct time_wait *)old);
     tcp_enter(e, c, RILL_SYN_RECEIVED);
     timer_sent(e, c);
     c->waiting = true;

@@ -24,8 +24,8 @@ void port_close(struct rill_engine *e, struct port *port);
 void listen_input(struct rill_engine *e, struct port *port, const struct tcp_segment *seg);
 
 /* Its third step, a SYN that may open a connection.  old_nxt32 is SND.NXT of the connection in TIME-WAIT that
- * it replaces, or NULL. */
-void listen_syn(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
+ * it replaces, or NULL.  False: the queue is full or there is no memory, and the SYN was dropped. */
+bool listen_syn(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
                 const uint32_t *old_nxt32);
 
 /* A segment for a half-open record.  Returns the new connection when the ACK completes the handshake: the
