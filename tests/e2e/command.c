@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <pty.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 enum { ARGS_MAX = 16, PATIENCE_MS = 10000 };
@@ -27,6 +28,7 @@ static void exec_rill(const char *const *argv)
     for (int fd = 3; fd < 64; fd++)
         (void)close(fd);
     (void)alarm(0);
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves nothing running */
     (void)execv(program, (char *const *)(uintptr_t)full);
     perror(program);
     _exit(127);
