@@ -97,6 +97,12 @@ static inline struct tcb *conns_find(const struct conns *conns, uint32_t raddr, 
     return (struct tcb *)table_find(conns, &conns->tcbs, raddr, rport, lport);
 }
 
+/* What config.max_conns bounds: connections and records. */
+static inline uint32_t conns_count(const struct conns *conns)
+{
+    return conns->tcbs.count + conns->halves.count + conns->waits.count;
+}
+
 /* Whether any entry has this local port: a walk over the table, for bind only. */
 bool table_uses_port(const struct conn_table *table, uint16_t lport);
 

@@ -80,10 +80,7 @@ uint16_t tcp_ephemeral_port(struct rill_engine *e, uint32_t raddr, uint16_t rpor
 
 struct tcb *tcp_new(struct rill_engine *e, const struct tcp_opts *opts)
 {
-    const struct conns *conns = &e->conns;
     struct tcb *c;
-    if (conns->tcbs.count + conns->halves.count + conns->waits.count >= e->config.max_conns)
-        return NULL;
     if (conns_reserve(&e->conns, &e->mem) != 0)
         return NULL;
     c = mem_alloc(&e->mem, sizeof *c);
@@ -151,6 +148,8 @@ int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t
         lport = tcp_ephemeral_port(e, raddr, rport);
     if (lport == 0 || tuple_in_use(e, raddr, rport, lport))
         return -EADDRNOTAVAIL;
+    if (conns_count(&e->conns) >= e->config.max_conns)
+        return -ENOBUFS;
     c = tcp_new(e, opts);
     if (c == NULL)
         return -ENOBUFS;

@@ -13,8 +13,8 @@
 int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t raddr, uint16_t rport,
                     uint16_t lport, struct tcb **out);
 
-/* A TCB in CLOSED, not in any table, with everything at its initial value; NULL if memory or max_conns
- * forbids. */
+/* A TCB in CLOSED, not in any table, with everything at its initial value; NULL if memory forbids.  The
+ * caller has looked at max_conns. */
 struct tcb *tcp_new(struct rill_engine *e, const struct tcp_opts *opts);
 /* Puts it into the table and gives it its initial numbers and state. */
 void tcp_enter(struct rill_engine *e, struct tcb *c, enum rill_tcp_state state);

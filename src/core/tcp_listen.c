@@ -141,9 +141,8 @@ static void half_open_touch(struct rill_engine *e, struct half_open *half)
 static bool half_open_new(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
                           uint32_t iss32)
 {
-    const struct conns *conns = &e->conns;
     struct half_open *half = NULL;
-    if (conns->tcbs.count + conns->halves.count + conns->waits.count < e->config.max_conns)
+    if (conns_count(&e->conns) < e->config.max_conns)
         half = mem_alloc(&e->mem, sizeof *half);
     if (half == NULL) {
         engine_event(e, RILL_DROP_MEMORY, NULL, seg);
@@ -300,6 +299,16 @@ struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const
     return c;
 }
 
+/* For the trace: the record seen as the TCB that it may become, so that numbers are relative. */
+static void trace_syn_ack(struct rill_engine *e, const struct half_open *half, const struct tcp_build *build)
+{
+    struct tcb view = {.node = half->node, .snd.iss32 = half->iss32, .rcv.irs32 = half->irs32};
+    view.state = RILL_SYN_RECEIVED;
+    view.snd.una = view.snd.nxt = tcp_iss(&view);
+    view.rcv.nxt = tcp_irs(&view) + 1;
+    engine_trace_out(e, &view, build, 0, half->sent_twice);
+}
+
 bool half_open_output(struct rill_engine *e, struct rill_packet *out)
 {
     struct half_open *half;
@@ -328,7 +337,8 @@ bool half_open_output(struct rill_engine *e, struct rill_packet *out)
     half->sent_once = true;
     if (half->sent_twice)
         engine_count(e, RILL_SEG_RESENT);
-    engine_trace_out(e, NULL, &build, 0, half->sent_twice);
+    if (e->config.trace != NULL)
+        trace_syn_ack(e, half, &build);
     list_remove(&half->link);
     list_append(&e->conns.half_queue[half->resent], &half->link);
     half->deadline_us = e->now_us + (SYNACK_RTO_US << half->resent);
