@@ -96,6 +96,10 @@ void engine_trace_segment(struct rill_engine *e, enum rill_trace_kind kind, cons
         told.ack = out ? relative(irs, rcv_nxt, seg->ack32) : relative(tcp_iss(c), c->snd.una, seg->ack32);
         if ((seg->flags & RILL_SYN) == 0) /* RFC 7323 2.2: the window of a SYN is never scaled */
             told.wnd <<= out ? c->rcv.wscale : c->snd.wscale;
+    } else if ((seg->flags & (RILL_SYN | RILL_ACK)) ==
+               RILL_SYN) { /* the first of a connection that is to be */
+        told.relative = true;
+        told.seq = 0;
     }
     if ((seg->flags & RILL_ACK) == 0)
         told.ack = 0;
