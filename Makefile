@@ -53,7 +53,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test check static tidy demo setup format install clean help list-tests show-B
+.PHONY: all tests test check figures static tidy demo setup format install clean help list-tests show-B
 
 all: $(B)/librill.a $(if $(TOOL_SRC),$(B)/rill)   ## build/librill.a and build/rill (the default)
 
@@ -94,6 +94,9 @@ test:                           ## the quick tests (unit, tcp, link, sock) of on
 check:                          ## everything: set-up, all tests in all variants, static checks, end to end
 	@tools/setup || true
 	@tests/run.sh all
+
+figures: all $(B)/tests/link/test_resources   ## code lines, text, bytes per connection
+	@BUILD=$(B) tests/figures
 
 static:                         ## only the static checks: layers, purity, style, clang-tidy, cppcheck
 	@tests/run.sh static
