@@ -120,7 +120,7 @@ static enum tcp_verdict check_syn(struct rill_engine *e, struct tcb *c, const st
 {
     if ((seg->flags & RILL_SYN) == 0)
         return PASS;
-    if (c->state == RILL_SYN_RECEIVED && seg->seq == tcp_irs(c))
+    if (c->state == RILL_SYN_RECEIVED && seg->seq == tcp_irs(c) && (seg->flags & RILL_ACK) != 0)
         return PASS;
     if (c->state == RILL_TIME_WAIT && may_replace(e, seg, (uint32_t)c->rcv.nxt)) {
         if (!replace(e, seg, (uint32_t)c->snd.nxt))

@@ -268,13 +268,14 @@ int32_t tcp_write(struct rill_engine *e, struct tcb *c, const void *data, uint32
 {
     uint32_t take = min_u32(min_u32(len, tcp_write_room(c)), INT32_MAX), used, room;
     if (c->fin_queued)
+    uint64_t begin = max_u64(c->snd.una, tcp_iss(c) + 1); /* text waits behind a SYN, too: RFC 9293 3.10.2 */
         return -EPIPE;
     if (take == 0)
         return 0;
     if (tcp_need_flight(e, c) != 0)
         return -ENOBUFS;
-    used = (uint32_t)(c->snd.end - c->snd.una);
-    if (ring_reserve(&c->tx, &e->mem, c->snd.una, c->snd.end, used + take,
+    used = (uint32_t)(c->snd.end - begin);
+    if (ring_reserve(&c->tx, &e->mem, begin, c->snd.end, used + take,
                      max_u32(used + take, c->opt.sndbuf_bytes)) != 0) {
         room = c->tx.cap > used ? c->tx.cap - used : 0;
         take = min_u32(take, room);
