@@ -140,6 +140,8 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
         return false;
     begin = fl->lost.v[0].begin;
     end = min_u64(fl->lost.v[0].end, segment_end(c, begin));
+    if (!fl->rexmit_now && c->snd.wnd == 0)
+        return false; /* MUST-35: one segment probes a window that has closed over what is in flight */
     if (!fl->rexmit_now && tcp_pipe(c) != 0 && tcp_pipe(c) + (end - begin) > c->cc.cwnd)
         return false;
     if (end == c->snd.nxt && can_send_data(c) && begin > tcp_iss(c))
@@ -266,9 +268,9 @@ uint32_t tcp_write_room(const struct tcb *c)
 
 int32_t tcp_write(struct rill_engine *e, struct tcb *c, const void *data, uint32_t len)
 {
+    uint64_t begin = max_u64(c->snd.una, tcp_iss(c) + 1); /* text waits behind a SYN, too: RFC 9293 3.10.2 */
     uint32_t take = min_u32(min_u32(len, tcp_write_room(c)), INT32_MAX), used, room;
     if (c->fin_queued)
-    uint64_t begin = max_u64(c->snd.una, tcp_iss(c) + 1); /* text waits behind a SYN, too: RFC 9293 3.10.2 */
         return -EPIPE;
     if (take == 0)
         return 0;
