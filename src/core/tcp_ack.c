@@ -87,10 +87,12 @@ static void update_window(struct rill_engine *e, struct tcb *c, const struct tcp
             c->fl->since_us = e->now_us; /* MUST-37: alive, if closed; it is not given up */
     } else if (before == 0) {
         c->rtt.backoff = 0; /* the doubling belonged to the probes */
-        if (tcp_flight(c) != 0)
+        if (tcp_flight(c) != 0) {
             recovery_mark_flight(e, c); /* the probe's octet was refused; send it with what follows */
-        else
+            timer_restart(e, c);
+        } else {
             timer_stop(c, TIMER_XMIT);
+        }
     }
     if (c->snd.wnd != before)
         conns_touch(&e->conns, c);
