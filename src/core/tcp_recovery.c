@@ -50,10 +50,12 @@ uint32_t recovery_allowance(const struct tcb *c)
     return c->cc.cwnd + min_u32(c->fl->dup_acks, DUP_THRESH - 1) * c->cc.smss;
 }
 
+void recovery_idle(struct tcb *c) { c->cc.cwnd = min_u32(c->cc.cwnd, initial_window(c)); }
+
 void recovery_idle_restart(struct rill_engine *e, struct tcb *c)
 {
     if (tcp_flight(c) == 0 && e->now_us - c->fl->sent_us > rtt_rto_us(&c->rtt, e->config.rto_max_us))
-        c->cc.cwnd = min_u32(c->cc.cwnd, initial_window(c));
+        recovery_idle(c);
 }
 
 /* RFC 6582 3.2 step 3. */
