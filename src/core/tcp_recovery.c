@@ -116,6 +116,7 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
     fl->recovery = true;
     fl->partial_seen = false;
     mark_first_segment(e, c);
+    timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }
 
 void recovery_timeout(struct rill_engine *e, struct tcb *c)
