@@ -88,12 +88,13 @@ static void update_window(struct rill_engine *e, struct tcb *c, const struct tcp
     } else if (before == 0) {
         if (c->fl != NULL)
             c->fl->probes = 0;
-        c->rtt.backoff = 0; /* the doubling belonged to the probes */
-        if (tcp_flight(c) != 0)
-            recovery_mark_flight(
-                e, c, RILL_WHY_REOPENED); /* the probe's octet was refused; send it with what follows */
-        else
+        c->rtt.backoff = 0;       /* the doubling belonged to the probes */
+        if (tcp_flight(c) != 0) { /* the probe's octet was refused; send it with what follows */
+            recovery_mark_flight(e, c, RILL_WHY_REOPENED);
+            timer_restart(e, c);
+        } else {
             timer_stop(c, TIMER_XMIT);
+        }
     }
     if (c->snd.wnd != before)
         conns_touch(&e->conns, c);

@@ -253,10 +253,33 @@ void tcp_die(struct rill_engine *e, struct tcb *c, int error)
         tcp_free(e, c);
 }
 
+/* RFC 9293 3.10.5: a RST in the states in which the peer has something to forget.  In CLOSING and LAST-ACK
+ * both FINs are out and there is nothing to tell; but while ours still waits behind text, the RFC's state
+ * would be another, and unread text is lost text (SHLD-3). */
+static bool peer_should_know(const struct tcb *c)
+{
+    switch ((enum rill_tcp_state)c->state) {
+    case RILL_SYN_RECEIVED:
+    case RILL_ESTABLISHED:
+    case RILL_FIN_WAIT_1:
+    case RILL_FIN_WAIT_2:
+    case RILL_CLOSE_WAIT:
+        return true;
+    case RILL_CLOSING:
+    case RILL_LAST_ACK:
+        return !tcp_fin_sent(c) || tcp_unread(c) > 0;
+    case RILL_LISTEN:
+    case RILL_SYN_SENT:
+    case RILL_TIME_WAIT:
+    case RILL_CLOSED:
+        return false;
+    }
+    return false;
+}
+
 void tcp_abort(struct rill_engine *e, struct tcb *c, int error)
 {
-    /* RFC 9293 3.10.5: a RST in the states in which the peer has something to forget. */
-    bool tell = c->state != RILL_SYN_SENT && c->state != RILL_TIME_WAIT && c->state != RILL_CLOSED;
+    bool tell = peer_should_know(c);
     if (!tell) {
         tcp_die(e, c, error);
         return;

@@ -51,10 +51,12 @@ uint32_t recovery_allowance(const struct tcb *c)
     return c->cc.cwnd + min_u32(c->fl->dup_acks, DUP_THRESH - 1) * c->cc.smss;
 }
 
+void recovery_idle(struct tcb *c) { c->cc.cwnd = min_u32(c->cc.cwnd, initial_window(c)); }
+
 void recovery_idle_restart(struct rill_engine *e, struct tcb *c)
 {
     if (tcp_flight(c) == 0 && e->now_us - c->fl->sent_us > rtt_rto_us(&c->rtt, e->config.rto_max_us))
-        c->cc.cwnd = min_u32(c->cc.cwnd, initial_window(c));
+        recovery_idle(c);
 }
 
 /* RFC 6582 3.2 step 3. */
@@ -115,6 +117,7 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
     fl->recovery = true;
     fl->partial_seen = false;
     mark_first_segment(e, c, RILL_WHY_FAST_RETRANSMIT);
+    timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }
 
 void recovery_timeout(struct rill_engine *e, struct tcb *c)

@@ -18,6 +18,8 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c);
 void recovery_timeout(struct rill_engine *e, struct tcb *c);
 /* New data is about to be sent after a pause (RFC 5681 4.1). */
 void recovery_idle_restart(struct rill_engine *e, struct tcb *c);
+/* Nothing is in flight, and when data was sent last is about to be forgotten: the restart window now. */
+void recovery_idle(struct tcb *c);
 /* How much may be in the network now: cwnd, and two segments more during limited transmit (RFC 3042). */
 uint32_t recovery_allowance(const struct tcb *c);
 /* Everything in flight is to be sent again: the peer's window has opened after probes, or shrank away. */

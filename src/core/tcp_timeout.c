@@ -95,6 +95,7 @@ static void rings_timeout(struct rill_engine *e, struct tcb *c)
     }
     if (c->snd.una >= c->snd.end && tcp_flight(c) == 0 && (!c->fin_queued || tcp_fin_acked(c))) {
         ring_free(&c->tx, &e->mem);
+        recovery_idle(c); /* a pause of a second exceeds the RTO, or nearly */
         if (c->fl != NULL)
             ranges_clear(&c->fl->lost, &e->mem);
         mem_free(&e->mem, c->fl, c->fl != NULL ? sizeof *c->fl : 0);

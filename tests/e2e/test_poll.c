@@ -258,6 +258,43 @@ static void body_idle__nothing_to_do__costs_nothing(void)
 }
 TEST(idle__nothing_to_do__costs_nothing)
 
+static uint64_t resent(void)
+{
+    uint64_t counters[RILL_EVENT_COUNT];
+    CHECK(rill_counters(counters, NULL) == 0);
+    return counters[RILL_SEG_RESENT];
+}
+
+/* A SYN that nobody answers, and whether it is sent again after its second. */
+static void check_timer_fires(void)
+{
+    struct sockaddr_in nobody = addr_of("10.77.0.99", 9);
+    int fd = rill_socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    uint64_t before = resent();
+    CHECK_ERRNO(rill_connect(fd, (struct sockaddr *)&nobody, sizeof nobody), EINPROGRESS);
+    sleep_ms(1300);
+    CHECK(resent() == before + 1);
+    CHECK(rill_close(fd) == 0);
+}
+
+static void body_timer__set_while_another_one_sleeps__fires_in_time(void)
+{
+    stack_up();
+    sleep_ms(50);
+    check_timer_fires(); /* the thread was in poll */
+    CHECK(rill_poll(NULL, 0, 10) == 0);
+    check_timer_fires(); /* nobody was: a caller has just left */
+    int listener = rill_listen_on(8080);
+    struct outcome accepting = {.fd = listener};
+    pthread_t thread = thread_run(run_accept, &accepting);
+    sleep_ms(50);
+    check_timer_fires(); /* a caller is */
+    CHECK(rill_close(listener) == 0);
+    thread_join(thread);
+    stack_down();
+}
+TEST(timer__set_while_another_one_sleeps__fires_in_time)
+
 /* Data that a non-blocking program has sent is acknowledged and sent on while it computes. */
 static void body_send__application_computes_afterwards__all_arrives(void)
 {
@@ -284,6 +321,7 @@ int main(void)
         cmocka_unit_test(event_fd__in_a_loop_of_the_kernels_poll__an_echo_server_works),
         cmocka_unit_test(ping__whatever_the_application_does__is_answered_soon),
         cmocka_unit_test(idle__nothing_to_do__costs_nothing),
+        cmocka_unit_test(timer__set_while_another_one_sleeps__fires_in_time),
         cmocka_unit_test(send__application_computes_afterwards__all_arrives),
     };
     return cmocka_run_group_tests_name("poll", tests, NULL, NULL);

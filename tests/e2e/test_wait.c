@@ -170,6 +170,25 @@ static void body_close__while_others_are_blocked__gives_them_ebadf(void)
 }
 TEST(close__while_others_are_blocked__gives_them_ebadf)
 
+/* A number that is given out again at once does not mislead who waited for the old one. */
+static void body_close__number_reused_at_once__still_gives_ebadf(void)
+{
+    stack_up();
+    for (int i = 0; i < 30; i++) {
+        int kernel, fd = rill_pair(7, &kernel), lower = rill_socket(AF_INET, SOCK_STREAM, 0);
+        struct outcome receiving = {.fd = fd};
+        pthread_t thread = thread_run(run_recv, &receiving);
+        sleep_ms(5);
+        CHECK(rill_close(fd) == 0);
+        CHECK(rill_socket(AF_INET, SOCK_STREAM, 0) == fd);
+        thread_join(thread);
+        CHECK(receiving.result == -1 && receiving.error == EBADF);
+        CHECK(rill_close(fd) == 0 && rill_close(lower) == 0 && close(kernel) == 0);
+    }
+    stack_down();
+}
+TEST(close__number_reused_at_once__still_gives_ebadf)
+
 static void body_shutdown__while_another_is_blocked__ends_its_recv(void)
 {
     stack_up();
@@ -346,6 +365,7 @@ int main(void)
         cmocka_unit_test(accept__two_threads__each_gets_one),
         cmocka_unit_test(driver__leaves__another_waiter_goes_on),
         cmocka_unit_test(close__while_others_are_blocked__gives_them_ebadf),
+        cmocka_unit_test(close__number_reused_at_once__still_gives_ebadf),
         cmocka_unit_test(shutdown__while_another_is_blocked__ends_its_recv),
         cmocka_unit_test(fork__in_the_child__everything_is_ebadf_and_the_parent_goes_on),
         cmocka_unit_test(signal__in_a_blocked_call__is_eintr),

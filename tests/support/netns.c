@@ -41,6 +41,8 @@ int netns_enter(void)
         if (result != 0 || (result = write_file("/proc/self/gid_map", map)) != 0)
             return result;
     }
+    /* Router solicitations would wake a stack that is meant to be idle. */
+    (void)write_file("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
     int ctl = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct ifreq r = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
     int result = ctl < 0 || ioctl(ctl, SIOCSIFFLAGS, &r) != 0 ? -errno : 0;

@@ -29,7 +29,7 @@ synchronized_test synchronized_rst_at_rcv_nxt, synchronized_rst_with_text, synch
     static void name##__##claim(void **state)                                                                \
     {                                                                                                        \
         (void)state;                                                                                         \
-        function(&name);                                                                                     \
+        (function)(&(name));                                                                                 \
     }
 
 #define SYNCHRONIZED_TESTS(name)                                                                             \

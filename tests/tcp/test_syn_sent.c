@@ -211,6 +211,21 @@ static void syn_sent__text_in_a_crossing_syn__is_not_acknowledged(void **state)
     rig_end(t);
 }
 
+/* The window of the peer is none of the SYN,ACK's business, and it is sent again as often as it takes. */
+static void syn_sent__crossing_syn_with_window_zero__gets_its_syn_ack(void **state)
+{
+    struct rig *t = rig_syn_sent(NULL);
+    (void)state;
+    in(t, "S 0:0(0) win 0 <mss 1460>");
+    out(t, "S. 0:0(0) ack 1 <*>");
+    mark(t);
+    out_at(t, 1 * SEC, "S. 0:0(0) ack 1 <*>");
+    out_at(t, 3 * SEC, "S. 0:0(0) ack 1 <*>");
+    in(t, ". 1:1(0) ack 1 win 0");
+    expect_state(t, RILL_ESTABLISHED);
+    rig_end(t);
+}
+
 /* RFC 9293 3.5 figure 8: an old duplicate of ours has made the peer answer something else. */
 static void syn_sent__old_duplicate_at_the_peer__recovers(void **state)
 {
@@ -369,6 +384,7 @@ int main(void)
         cmocka_unit_test(syn_sent__syn_ack_without_scaling__turns_ours_off),
         cmocka_unit_test(syn_sent__syn_that_crosses__simultaneous_open),
         cmocka_unit_test(syn_sent__text_in_a_crossing_syn__is_not_acknowledged),
+        cmocka_unit_test(syn_sent__crossing_syn_with_window_zero__gets_its_syn_ack),
         cmocka_unit_test(syn_sent__old_duplicate_at_the_peer__recovers),
         cmocka_unit_test(syn_sent__half_open_peer__is_reset_and_the_syn_comes_again),
         cmocka_unit_test(syn_sent__neither_syn_nor_rst__is_dropped),
