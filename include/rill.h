@@ -114,6 +114,14 @@ int rill_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
  * started. */
 int rill_event_fd(void);
 
+/* ---- Explaining
+ * ----------------------------------------------------------------------------------------------- */
+
+/* Why a segment left, in words ("RTO #2, rto 412 ms", "new data; held back 23 ms: receiver window"): for
+ * events RILL_TRACE_SEGMENT_OUT of a trace hook, "" for others.  Writes at most cap bytes, the final 0
+ * included, and returns the length. */
+size_t rill_explain(const struct rill_trace_event *event, char *text, size_t cap);
+
 /* ---- Looking in
  * ------------------------------------------------------------------------------------------------- */
 

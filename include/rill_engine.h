@@ -152,11 +152,89 @@ enum rill_tcp_state { /* RFC 9293 3.3.2, in its order */
 };
 const char *rill_state_name(enum rill_tcp_state state);
 
+/* Why a segment leaves: the reason that a person would give.  The text's %u is trace_event.why_count, where
+ * there is one. */
+#define RILL_REASONS(X)                                                                                      \
+    X(NONE, "")                                                                                              \
+    X(SYN, "opens the connection")                                                                           \
+    X(SYN_ACK, "answers the SYN")                                                                            \
+    X(SYN_CROSSED, "answers a SYN that crossed ours")                                                        \
+    X(DATA, "new data")                                                                                      \
+    X(FIN, "the application has closed")                                                                     \
+    X(LIMITED, "limited transmit after duplicate ACK %u")                                                    \
+    X(OVERRIDE, "small window, override timer")                                                              \
+    X(RTO, "RTO #%u")                                                                                        \
+    X(AFTER_RTO, "resent in slow start after the RTO")                                                       \
+    X(FAST_RETRANSMIT, "fast retransmit (%u dup ACKs)")                                                      \
+    X(PARTIAL_ACK, "partial ACK: the next hole")                                                             \
+    X(PMTU, "path MTU lowered to %u")                                                                        \
+    X(REOPENED, "the window has opened: again what was refused")                                             \
+    X(PROBE, "zero-window probe #%u")                                                                        \
+    X(KEEPALIVE, "keep-alive probe #%u")                                                                     \
+    X(ACK_HANDSHAKE, "completes the handshake")                                                              \
+    X(ACK_DELAYED, "delayed ACK")                                                                            \
+    X(ACK_SECOND, "ACK of every second segment")                                                             \
+    X(ACK_EARLY, "duplicate ACK: out of order")                                                              \
+    X(ACK_FILL, "ACK: a gap was filled")                                                                     \
+    X(ACK_FIN, "ACK of the FIN")                                                                             \
+    X(ACK_OLD, "ACK: nothing new in the segment")                                                            \
+    X(ACK_OUTSIDE, "ACK: outside the window")                                                                \
+    X(ACK_WINDOW, "window update")                                                                           \
+    X(CHALLENGE_RST, "challenge ACK: RST in window")                                                         \
+    X(CHALLENGE_SYN, "challenge ACK: SYN on a connection")                                                   \
+    X(CHALLENGE_ACK, "challenge ACK: acknowledges what was not sent")                                        \
+    X(CHALLENGE, "challenge ACK: outside the window")                                                        \
+    X(RST_CLOSED, "reset: no such connection")                                                               \
+    X(RST_ABORT, "reset: aborted by the application or a timer")
+
+#define RILL_REASON_ENUM(name, text) RILL_WHY_##name,
+enum rill_why { RILL_REASONS(RILL_REASON_ENUM) RILL_WHY_COUNT };
+#undef RILL_REASON_ENUM
+const char *rill_why_name(enum rill_why why);
+const char *rill_why_text(enum rill_why why);
+
+/* What keeps the sender from sending more now. */
+#define RILL_LIMITS(X)                                                                                       \
+    X(APPLICATION, "application: nothing is waiting")                                                        \
+    X(CWND, "congestion window")                                                                             \
+    X(RECOVERY, "recovery")                                                                                  \
+    X(RWND, "receiver window")                                                                               \
+    X(SWS, "receiver window, too small to be worth a segment")                                               \
+    X(NAGLE, "Nagle")
+#define RILL_LIMIT_ENUM(name, text) RILL_LIMIT_##name,
+enum rill_limit { RILL_LIMITS(RILL_LIMIT_ENUM) RILL_LIMIT_COUNT };
+#undef RILL_LIMIT_ENUM
+const char *rill_limit_text(enum rill_limit limit);
+
+/* The timers of a connection.  XMIT is the retransmission timer or, with nothing in flight, the persist
+ * timer. */
+#define RILL_TIMERS(X)                                                                                       \
+    X(XMIT, "retransmit") X(DELACK, "delayed ACK") X(KEEP, "keep-alive") X(LINGER, "linger") X(RINGS, "ring" \
+                                                                                                      "s")
+#define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
+enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
+#undef RILL_TIMER_ENUM
+const char *rill_timer_text(enum rill_timer timer);
+
+/* A connection's numbers at one moment; bytes and microseconds. */
+struct rill_numbers {
+    uint32_t cwnd, ssthresh, flight, pipe;
+    uint32_t snd_wnd, rcv_wnd;           /* what the peer offers, what we offer */
+    uint32_t unsent, unread;             /* waiting in the two buffers */
+    uint32_t srtt_us, rttvar_us, rto_us; /* rto_us with its backoff */
+    uint32_t dup_acks;
+    bool recovery;
+    enum rill_limit limit;
+};
+
 enum rill_trace_kind {
     RILL_TRACE_SEGMENT_IN,  /* a TCP segment with a good checksum arrived */
     RILL_TRACE_SEGMENT_OUT, /* a TCP segment leaves */
     RILL_TRACE_EVENT,       /* something of RILL_EVENTS other than traffic counts happened */
     RILL_TRACE_STATE,       /* a connection changed its state */
+    RILL_TRACE_NUMBERS,     /* a connection's numbers may have changed */
+    RILL_TRACE_TIMER_SET,   /* a timer was set, to timer_at_us */
+    RILL_TRACE_TIMER_FIRED, /* a timer expired */
 };
 
 #define RILL_FIN 0x01
@@ -177,12 +255,19 @@ struct rill_trace_event {
     enum rill_tcp_state state_from, state; /* STATE: from and to; else the connection's */
     uint32_t laddr, raddr;                 /* ours, the peer's */
     uint16_t lport, rport;
-    uint64_t seq, ack; /* SEGMENT: first sequence number, acknowledgement */
-    uint32_t len;      /* SEGMENT: payload bytes */
-    uint32_t wnd;      /* SEGMENT: window in bytes, scaled */
-    uint8_t flags;     /* SEGMENT: RILL_FIN … */
-    bool relative;     /* SEGMENT: seq and ack are relative */
-    bool resent;       /* SEGMENT_OUT: sent before */
+    uint64_t seq, ack;          /* SEGMENT: first sequence number, acknowledgement */
+    uint32_t len;               /* SEGMENT: payload bytes */
+    uint32_t wnd;               /* SEGMENT: window in bytes, scaled */
+    uint8_t flags;              /* SEGMENT: RILL_FIN … */
+    bool relative;              /* SEGMENT: seq and ack are relative */
+    bool resent;                /* SEGMENT_OUT: sent before */
+    enum rill_why why;          /* SEGMENT_OUT: the reason */
+    uint32_t why_count, why_us; /* and its number and time, where it has them */
+    enum rill_limit held;       /* SEGMENT_OUT: what had held it back, for held_us; APPLICATION: nothing */
+    uint64_t held_us;
+    enum rill_timer timer;       /* TIMER_ */
+    rill_time timer_at_us;       /* TIMER_SET */
+    struct rill_numbers numbers; /* NUMBERS, and SEGMENT_OUT of a connection */
 };
 
 /* ---- Configuration --------------------------------------------------------------------------------------

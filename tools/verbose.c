@@ -1,11 +1,12 @@
 /* verbose.c - one readable line for each segment (-v), and for each state change and event (-vv).
  *
  *     0.000412 in  10.77.0.1:43210 > 10.77.0.2:7  [SYN] 0:0(0) win 64240
- *     0.000455 out 10.77.0.2:7 > 10.77.0.1:43210  [SYN ACK] 0:0(0) ack 1 win 65535
+ *     0.000455 out 10.77.0.2:7 > 10.77.0.1:43210  [SYN ACK] 0:0(0) ack 1 win 65535  # answers the SYN
  *
  * Sequence numbers count from the connection's initial ones (the SYN is 0, the first byte 1), the window is
  * in bytes.  `abs` marks a segment of no known connection, whose numbers are those of the wire; `again` one
- * that was sent before.  The hook is called inside of the engine: it only prints. */
+ * that was sent before.  Behind the # stands why we sent it.  The hook is called inside of the engine: it
+ * only prints. */
 #include "cli.h"
 
 #include <inttypes.h>
@@ -43,8 +44,10 @@ static void print_segment(FILE *out, const struct rill_trace_event *event)
     fprintf(out, " %" PRIu64 ":%" PRIu64 "(%" PRIu32 ")", event->seq, event->seq + event->len, event->len);
     if (event->flags & RILL_ACK)
         fprintf(out, " ack %" PRIu64, event->ack);
-    fprintf(out, " win %" PRIu32 "%s%s\n", event->wnd, event->relative ? "" : " abs",
-            event->resent ? " again" : "");
+    char why[160];
+    size_t len = rill_explain(event, why, sizeof why);
+    fprintf(out, " win %" PRIu32 "%s%s%s%s\n", event->wnd, event->relative ? "" : " abs",
+            event->resent ? " again" : "", len > 0 ? "  # " : "", why);
 }
 
 /* An event need not belong to a connection: then all of its addresses are 0. */
@@ -62,7 +65,8 @@ void verbose_trace(void *ctx, const struct rill_trace_event *event)
     struct verbose *verbose = ctx;
     FILE *out = verbose->out;
     bool segment = event->kind == RILL_TRACE_SEGMENT_IN || event->kind == RILL_TRACE_SEGMENT_OUT;
-    if (!segment && !verbose->events)
+    bool told = event->kind == RILL_TRACE_EVENT || event->kind == RILL_TRACE_STATE;
+    if (!segment && !(told && verbose->events))
         return;
     if (!verbose->begun) {
         verbose->begun = true;
@@ -82,6 +86,10 @@ void verbose_trace(void *ctx, const struct rill_trace_event *event)
     case RILL_TRACE_STATE:
         print_connection(out, event);
         fprintf(out, "%s > %s\n", rill_state_name(event->state_from), rill_state_name(event->state));
+        break;
+    case RILL_TRACE_NUMBERS:
+    case RILL_TRACE_TIMER_SET:
+    case RILL_TRACE_TIMER_FIRED:
         break;
     }
     fflush(out);

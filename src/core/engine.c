@@ -66,11 +66,10 @@ static uint64_t relative(uint64_t initial, uint64_t near, uint32_t wire)
     return pos >= initial ? pos - initial : wire - (uint32_t)initial;
 }
 
-void engine_trace_segment(struct rill_engine *e, enum rill_trace_kind kind, const struct tcb *c,
-                          const struct tcp_segment *seg, bool resent)
+/* What every event of a segment says, however it is known. */
+static struct rill_trace_event segment_event(enum rill_trace_kind kind, const struct tcb *c,
+                                             const struct tcp_segment *seg)
 {
-    if (e->config.trace == NULL)
-        return;
     bool out = kind == RILL_TRACE_SEGMENT_OUT;
     struct rill_trace_event told = {
         .kind = kind,
@@ -84,7 +83,6 @@ void engine_trace_segment(struct rill_engine *e, enum rill_trace_kind kind, cons
         .len = seg->text_len,
         .wnd = seg->wnd16,
         .flags = seg->flags,
-        .resent = resent,
     };
     if (c != NULL) {
         /* Before the peer's SYN its numbers begin with the segment that shows them. */
@@ -103,11 +101,42 @@ void engine_trace_segment(struct rill_engine *e, enum rill_trace_kind kind, cons
     }
     if ((seg->flags & RILL_ACK) == 0)
         told.ack = 0;
+    return told;
+}
+
+void engine_trace_segment_in(struct rill_engine *e, const struct tcb *c, const struct tcp_segment *seg)
+{
+    if (e->config.trace == NULL)
+        return;
+    struct rill_trace_event told = segment_event(RILL_TRACE_SEGMENT_IN, c, seg);
     trace(e, &told);
 }
 
+static struct rill_numbers numbers_of(const struct rill_engine *e, const struct tcb *c)
+{
+    struct rill_numbers n = {
+        .cwnd = c->cc.cwnd,
+        .ssthresh = c->cc.ssthresh,
+        .flight = tcp_flight(c),
+        .pipe = tcp_pipe(c),
+        .snd_wnd = c->snd.wnd,
+        .rcv_wnd = c->rcv.adv > c->rcv.nxt ? (uint32_t)(c->rcv.adv - c->rcv.nxt) : 0,
+        .unsent = c->snd.end > c->snd.nxt ? (uint32_t)(c->snd.end - c->snd.nxt) : 0,
+        .unread = tcp_unread(c),
+        .srtt_us = rtt_srtt_us(&c->rtt),
+        .rttvar_us = rtt_var_us(&c->rtt),
+        .rto_us = (uint32_t)rtt_rto_us(&c->rtt, e->config.rto_max_us),
+    };
+    if (c->fl != NULL) {
+        n.dup_acks = c->fl->dup_acks;
+        n.recovery = c->fl->recovery;
+        n.limit = (enum rill_limit)c->fl->limit;
+    }
+    return n;
+}
+
 void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct tcp_build *build,
-                      uint32_t text_len, bool resent)
+                      uint32_t text_len, bool resent, struct tcp_why why)
 {
     if (e->config.trace == NULL)
         return;
@@ -123,7 +152,51 @@ void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct t
         .up16 = build->up16,
         .flags = build->flags,
     };
-    engine_trace_segment(e, RILL_TRACE_SEGMENT_OUT, c, &seg, resent);
+    struct rill_trace_event told = segment_event(RILL_TRACE_SEGMENT_OUT, c, &seg);
+    told.resent = resent;
+    told.why = why.why;
+    told.why_count = why.count;
+    told.why_us = why.us;
+    if (c != NULL)
+        told.numbers = numbers_of(e, c);
+    if (c != NULL && c->fl != NULL && text_len != 0 && !resent) {
+        told.held = (enum rill_limit)c->fl->limit;
+        told.held_us = told.held != RILL_LIMIT_APPLICATION ? e->now_us - c->fl->limit_us : 0;
+    }
+    trace(e, &told);
+}
+
+/* An event of a connection, without more. */
+static struct rill_trace_event connection_event(const struct tcb *c, enum rill_trace_kind kind)
+{
+    return (struct rill_trace_event){
+        .kind = kind,
+        .state_from = (enum rill_tcp_state)c->state,
+        .state = (enum rill_tcp_state)c->state,
+        .raddr = c->node.raddr,
+        .lport = c->node.lport,
+        .rport = c->node.rport,
+    };
+}
+
+void engine_trace_numbers(struct rill_engine *e, const struct tcb *c)
+{
+    if (e->config.trace == NULL)
+        return;
+    struct rill_trace_event told = connection_event(c, RILL_TRACE_NUMBERS);
+    told.numbers = numbers_of(e, c);
+    trace(e, &told);
+}
+
+void engine_trace_timer(struct rill_engine *e, const struct tcb *c, enum rill_trace_kind kind,
+                        enum tcp_timer timer)
+{
+    if (e->config.trace == NULL)
+        return;
+    struct rill_trace_event told = connection_event(c, kind);
+    told.timer = (enum rill_timer)timer;
+    told.timer_at_us = kind == RILL_TRACE_TIMER_SET ? c->timer[timer] : 0;
+    trace(e, &told);
 }
 
 /* ---- Challenge ACKs ---------------------------------------------------------------------------------- */

@@ -49,11 +49,19 @@ static inline void engine_count(struct rill_engine *e, enum rill_event event) { 
 void engine_event(struct rill_engine *e, enum rill_event event, const struct tcb *c,
                   const struct tcp_segment *seg);
 /* SEGMENT_IN or SEGMENT_OUT.  c is NULL when it is not known; of seg the fields as on the wire are used. */
-void engine_trace_segment(struct rill_engine *e, enum rill_trace_kind kind, const struct tcb *c,
-                          const struct tcp_segment *seg, bool resent);
+void engine_trace_segment_in(struct rill_engine *e, const struct tcb *c, const struct tcp_segment *seg);
+/* Why a segment leaves: the reason and its number and time. */
+struct tcp_why {
+    enum rill_why why;
+    uint32_t count, us;
+};
 /* SEGMENT_OUT for what is built. */
 void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct tcp_build *build,
-                      uint32_t text_len, bool resent);
+                      uint32_t text_len, bool resent, struct tcp_why why);
+/* NUMBERS of a connection that something has happened to. */
+void engine_trace_numbers(struct rill_engine *e, const struct tcb *c);
+void engine_trace_timer(struct rill_engine *e, const struct tcb *c, enum rill_trace_kind kind,
+                        enum tcp_timer timer);
 
 /* Whether a challenge ACK may be sent now (RFC 5961 7): every connection and record at most one in 500 ms,
  * and all together about a thousand in a second.  Refusing counts CHALLENGE_LIMITED. */

@@ -94,7 +94,7 @@ void reply_collect(struct rill_engine *e)
         reply_free(e);
 }
 
-void reply_tcp(struct rill_engine *e, const struct tcp_build *build)
+void reply_tcp(struct rill_engine *e, const struct tcp_build *build, enum rill_why why)
 {
     uint8_t head[IP4_HEADER_LEN + TCP_HEADER_MAX];
     struct rill_packet whole;
@@ -108,7 +108,7 @@ void reply_tcp(struct rill_engine *e, const struct tcp_build *build)
     e->reply.ip.tos = build->tos;
     e->reply.ip.ttl = build->ttl;
     engine_count(e, RILL_SEG_OUT);
-    engine_trace_out(e, NULL, build, 0, false);
+    engine_trace_out(e, NULL, build, 0, false, (struct tcp_why){.why = why});
     if ((build->flags & RILL_RST) != 0)
         engine_event(e, RILL_RST_OUT, NULL, NULL);
 }

@@ -23,6 +23,6 @@ void reply_collect(struct rill_engine *e);
 void reply_free(struct rill_engine *e);
 
 /* A TCP segment without a connection: RST or the ACK of a record.  Uses the slot. */
-void reply_tcp(struct rill_engine *e, const struct tcp_build *build);
+void reply_tcp(struct rill_engine *e, const struct tcp_build *build, enum rill_why why);
 
 #endif

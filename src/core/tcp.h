@@ -47,16 +47,18 @@ struct conn_node {
     uint16_t rport, lport;
 };
 
-/* The timers of a connection.  RTO, persist and SWS override exclude each other and share the first. */
+/* The timers of a connection.  RTO, persist and SWS override exclude each other and share the first.  The
+ * trace calls them by the same numbers (enum rill_timer). */
 enum tcp_timer {
     TIMER_XMIT,   /* RFC 6298 5 while something is in flight; RFC 9293 3.8.6.1 and 3.8.6.2.1 while data waits
-                     for the window */
+                     for   the window */
     TIMER_DELACK, /* RFC 5681 4.2 */
     TIMER_KEEP,   /* RFC 9293 3.8.4 */
     TIMER_LINGER, /* 2*MSL in TIME-WAIT; the patience with a peer after the application has closed */
     TIMER_RINGS,  /* gives empty rings back after a second */
     TIMER_COUNT,
 };
+_Static_assert((int)TIMER_COUNT == (int)RILL_TIMER_COUNT, "the trace knows every timer");
 
 /* What the application may set; a socket has it before there is a connection, and an accepted one takes its
  * listener's. */
@@ -86,6 +88,10 @@ struct flight {
     uint8_t rto_count;    /* timeouts since SND.UNA moved last */
     bool recovery;        /* RFC 6582: in fast recovery */
     bool partial_seen;    /* RFC 6582 3.2: the timer restarts on the first partial ACK only */
+    uint8_t lost_why;     /* enum rill_why: of the marks in `lost` */
+    uint8_t limit;        /* enum rill_limit: what keeps us from sending now */
+    rill_time limit_us;   /* since when */
+    uint32_t probes;      /* of the closed window, in a row */
     bool rexmit_now;      /* the first lost range may leave whatever cwnd says (RFC 5681 3.2 step 3) */
     bool timed_out;       /* an RTO has marked the flight lost, and recover is not yet acknowledged */
 };
@@ -135,6 +141,7 @@ struct tcb {
     uint16_t pmtu;                /* bytes; RFC 1191 */
     uint16_t max_sent, max_acked; /* largest datagrams, RFC 5927 7.2 */
     uint8_t state;                /* enum rill_tcp_state; set by tcp_set_state only */
+    uint8_t ack_why;              /* enum rill_why: of ack_now */
     uint8_t keep_sent;            /* keep-alive probes without an answer */
     uint8_t syn_resent;           /* how often the SYN or SYN,ACK was sent again */
 
@@ -198,5 +205,12 @@ static inline uint32_t tcp_eff_mss(const struct tcb *c)
 
 /* The application has closed: nobody will read, nobody will ask. */
 static inline bool tcp_orphan(const struct tcb *c) { return !c->waiting && c->owner.sock == NULL; }
+
+/* An ACK is due with the next output, for this reason. */
+static inline void tcp_ack_soon(struct tcb *c, enum rill_why why)
+{
+    c->ack_now = true;
+    c->ack_why = (uint8_t)why;
+}
 
 #endif

@@ -86,9 +86,11 @@ static void update_window(struct rill_engine *e, struct tcb *c, const struct tcp
         if (c->fl != NULL)
             c->fl->since_us = e->now_us; /* MUST-37: alive, if closed; it is not given up */
     } else if (before == 0) {
-        c->rtt.backoff = 0; /* the doubling belonged to the probes */
-        if (tcp_flight(c) != 0) {
-            recovery_mark_flight(e, c); /* the probe's octet was refused; send it with what follows */
+        if (c->fl != NULL)
+            c->fl->probes = 0;
+        c->rtt.backoff = 0;       /* the doubling belonged to the probes */
+        if (tcp_flight(c) != 0) { /* the probe's octet was refused; send it with what follows */
+            recovery_mark_flight(e, c, RILL_WHY_REOPENED);
             timer_restart(e, c);
         } else {
             timer_stop(c, TIMER_XMIT);

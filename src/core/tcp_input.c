@@ -137,6 +137,22 @@ static enum tcp_verdict check_syn(struct rill_engine *e, struct tcb *c, const st
 /* ---- The states that are synchronized, or nearly ---------------------------------------------------------
  */
 
+static enum rill_why why_challenge(const struct tcb *c, const struct tcp_segment *seg)
+{
+    if ((seg->flags & RILL_RST) != 0)
+        return RILL_WHY_CHALLENGE_RST;
+    if ((seg->flags & RILL_SYN) != 0)
+        return RILL_WHY_CHALLENGE_SYN;
+    return seg->ack > c->snd.nxt ? RILL_WHY_CHALLENGE_ACK : RILL_WHY_CHALLENGE;
+}
+
+static enum rill_why why_ack(const struct tcb *c, const struct tcp_segment *seg)
+{
+    if (seg->seq + tcp_seg_len(seg) <= c->rcv.nxt)
+        return RILL_WHY_ACK_OLD;
+    return seg->seq > c->rcv.nxt && seg->seq < c->rcv.adv ? RILL_WHY_ACK_EARLY : RILL_WHY_ACK_OUTSIDE;
+}
+
 static void finish(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
                    enum tcp_verdict verdict)
 {
@@ -148,7 +164,8 @@ static void finish(struct rill_engine *e, struct tcb *c, const struct tcp_segmen
         if (!tcp_may_challenge(e, c))
             return;
         engine_event(e, RILL_CHALLENGE_ACK, c, seg);
-        c->ack_now = e->drain = true;
+        tcp_ack_soon(c, why_challenge(c, seg));
+        e->drain = true;
         break;
     case RESET:
         tcp_abort(e, c, ECONNRESET);
@@ -156,11 +173,13 @@ static void finish(struct rill_engine *e, struct tcb *c, const struct tcp_segmen
         return;
     case ACK:
     case ACK_ONLY:
-        c->ack_now = e->drain = true;
+        tcp_ack_soon(c, why_ack(c, seg));
+        e->drain = true;
         break;
     case PASS:
         break;
     }
+    engine_trace_numbers(e, c);
     conns_touch(&e->conns, c);
 }
 
@@ -214,11 +233,11 @@ static void syn_sent_syn(struct rill_engine *e, struct tcb *c, struct tcp_segmen
     seg->seq = tcp_irs(c);
     if (acked) {
         tcp_establish(e, c, seg);
-        c->ack_now = true;
+        tcp_ack_soon(c, RILL_WHY_ACK_HANDSHAKE);
     } else { /* MUST-10: SYN,ACK from our SYN's position */
         tcp_set_state(e, c, RILL_SYN_RECEIVED);
         c->snd.wnd = c->snd.max_wnd = seg->wnd16;
-        recovery_mark_flight(e, c);
+        recovery_mark_flight(e, c, RILL_WHY_SYN_CROSSED);
     }
     if (acked && (seg->text_len != 0 ||
                   (seg->flags & (RILL_FIN | RILL_URG)) != 0)) { /* "continue at the sixth step" */
@@ -279,13 +298,14 @@ static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const
         list_remove(&tw->link); /* the peer's FIN, again: 2 MSL begin anew */
         tw->deadline_us = e->now_us + 2ull * e->config.msl_us;
         list_append(&e->conns.wait_queue, &tw->link);
-        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field);
+        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field, RILL_WHY_ACK_FIN);
         return;
     }
     engine_event(e, (seg->flags & RILL_SYN) != 0 ? RILL_DROP_SYN : RILL_DROP_WINDOW, NULL, seg);
     if (wait_may_challenge(e, tw)) {
         engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
-        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field);
+        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field,
+                    (seg->flags & RILL_SYN) != 0 ? RILL_WHY_CHALLENGE_SYN : RILL_WHY_CHALLENGE);
     }
 }
 
@@ -296,7 +316,7 @@ static void connection_arrives(struct rill_engine *e, struct tcb *c, struct tcp_
 {
     seg->seq = seq_unwrap(c->state == RILL_SYN_SENT ? SEQ_BASE : c->rcv.nxt, seg->seq32);
     seg->ack = seq_unwrap(c->snd.una, seg->ack32);
-    engine_trace_segment(e, RILL_TRACE_SEGMENT_IN, c, seg, false);
+    engine_trace_segment_in(e, c, seg);
     if (c->state == RILL_SYN_SENT)
         syn_sent_arrives(e, c, seg);
     else
@@ -324,10 +344,10 @@ void tcp_input(struct rill_engine *e, const struct rill_packet *in, const struct
         if (c != NULL)
             connection_arrives(e, c, &seg);
         else
-            engine_trace_segment(e, RILL_TRACE_SEGMENT_IN, NULL, &seg, false);
+            engine_trace_segment_in(e, NULL, &seg);
         return;
     }
-    engine_trace_segment(e, RILL_TRACE_SEGMENT_IN, NULL, &seg, false);
+    engine_trace_segment_in(e, NULL, &seg);
     node = table_find(conns, &conns->waits, seg.raddr, seg.rport, seg.lport);
     port = port_listening(conns, seg.lport);
     if (node != NULL) {

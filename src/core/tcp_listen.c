@@ -199,7 +199,10 @@ static void half_open_challenge(struct rill_engine *e, const struct half_open *h
     if (!engine_may_challenge(e))
         return;
     engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
-    tcp_ack_for(e, seg, half->iss32 + 1, half->irs32 + 1, syn_window(&half->port->opts));
+    tcp_ack_for(e, seg, half->iss32 + 1, half->irs32 + 1, syn_window(&half->port->opts),
+                (seg->flags & RILL_RST) != 0   ? RILL_WHY_CHALLENGE_RST
+                : (seg->flags & RILL_SYN) != 0 ? RILL_WHY_CHALLENGE_SYN
+                                               : RILL_WHY_CHALLENGE);
 }
 
 /* The completing ACK: a TCB in SYN-RECEIVED on the port's queue, or NULL. */
@@ -303,10 +306,11 @@ struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const
 static void trace_syn_ack(struct rill_engine *e, const struct half_open *half, const struct tcp_build *build)
 {
     struct tcb view = {.node = half->node, .snd.iss32 = half->iss32, .rcv.irs32 = half->irs32};
+    rtt_init(&view.rtt);
     view.state = RILL_SYN_RECEIVED;
     view.snd.una = view.snd.nxt = tcp_iss(&view);
     view.rcv.nxt = tcp_irs(&view) + 1;
-    engine_trace_out(e, &view, build, 0, half->sent_twice);
+    engine_trace_out(e, &view, build, 0, half->sent_twice, (struct tcp_why){.why = RILL_WHY_SYN_ACK});
 }
 
 bool half_open_output(struct rill_engine *e, struct rill_packet *out)

@@ -80,7 +80,8 @@ static void ack_left(struct tcb *c)
 }
 
 /* Builds the segment that holds the positions [pos, pos + len) - SYN, text, FIN - and counts it as sent. */
-static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t len, struct rill_packet *out)
+static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t len, struct rill_packet *out,
+                 struct tcp_why why)
 {
     bool resent = pos < c->snd.nxt && len != 0;
     uint64_t end = pos + len, text_pos = max_u64(pos, tcp_iss(c) + 1);
@@ -115,7 +116,7 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     }
     e->counter[RILL_BYTES_OUT] += end > c->snd.nxt && text_len != 0 ? end - max_u64(c->snd.nxt, pos) : 0;
     engine_count(e, RILL_SEG_OUT);
-    engine_trace_out(e, c, &build, text_len, resent);
+    engine_trace_out(e, c, &build, text_len, resent, why);
     if (len != 0) {
         if (tcp_flight(c) == 0)
             c->fl->since_us = e->now_us;
@@ -130,11 +131,31 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     return true;
 }
 
+/* For the trace: why the first range that is marked lost leaves now. */
+static struct tcp_why why_lost(const struct rill_engine *e, const struct tcb *c)
+{
+    const struct flight *fl = c->fl;
+    struct tcp_why why = {.why = (enum rill_why)fl->lost_why};
+    if (why.why == RILL_WHY_RTO) {
+        why.why = fl->rexmit_now ? RILL_WHY_RTO : RILL_WHY_AFTER_RTO;
+        why.count = fl->rto_count;
+        why.us = (uint32_t)rtt_rto_us(&c->rtt, e->config.rto_max_us);
+    } else if (why.why == RILL_WHY_FAST_RETRANSMIT) {
+        why.count = fl->dup_acks;
+    } else if (why.why == RILL_WHY_PMTU) {
+        why.count = c->pmtu;
+    } else if (why.why == RILL_WHY_PROBE) {
+        why.count = fl->probes;
+    }
+    return why;
+}
+
 /* The first range marked lost, as far as a segment takes it.  If it reaches up to SND.NXT, new data fills the
  * segment. */
 static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
 {
     struct flight *fl = c->fl;
+    struct tcp_why why;
     uint64_t begin, end;
     if (fl == NULL || fl->lost.count == 0)
         return false;
@@ -146,9 +167,10 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
         return false;
     if (end == c->snd.nxt && can_send_data(c) && begin > tcp_iss(c))
         end = max_u64(end, min_u64(segment_end(c, begin), window_end(c)));
+    why = why_lost(e, c);
     fl->rexmit_now = false;
     ranges_trim(&fl->lost, end); /* the range in front is the first: nothing is split */
-    return emit(e, c, begin, (uint32_t)(end - begin), out);
+    return emit(e, c, begin, (uint32_t)(end - begin), out, why);
 }
 
 /* Nagle and silly-window avoidance, RFC 9293 3.8.6.2.1 and 3.7.4: whether [nxt, nxt + len) may leave now, len
@@ -181,20 +203,38 @@ static bool send_probe(struct rill_engine *e, struct tcb *c, uint64_t avail, uin
 {
     uint32_t len = (uint32_t)max_u64(1, min_u64(min_u64(avail, usable), tcp_eff_mss(c)));
     c->probe_now = false;
-    if (usable == 0)
+    if (usable == 0) {
         engine_event(e, RILL_PROBE_SENT, c, NULL);
-    return emit(e, c, c->snd.nxt, len, out);
+        c->fl->probes++;
+    }
+    return emit(e, c, c->snd.nxt, len, out,
+                (struct tcp_why){usable == 0 ? RILL_WHY_PROBE : RILL_WHY_OVERRIDE, c->fl->probes, 0});
+}
+
+/* Remembers what keeps us from sending, and since when: for the trace, nothing depends on it.  Returns false
+ * for its caller. */
+static bool limited(struct rill_engine *e, struct tcb *c, enum rill_limit limit)
+{
+    if (c->fl != NULL && c->fl->limit != limit) {
+        c->fl->limit = (uint8_t)limit;
+        c->fl->limit_us = e->now_us;
+        engine_trace_numbers(e, c);
+    }
+    return false;
 }
 
 static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
 {
+    struct tcp_why why = {.why = RILL_WHY_DATA};
     uint64_t avail, usable;
     uint32_t len;
-    if ((c->state == RILL_SYN_SENT || c->state == RILL_SYN_RECEIVED) && c->snd.nxt == tcp_iss(c))
-        return emit(e, c, c->snd.nxt, 1, out);
+    if ((c->state == RILL_SYN_SENT || c->state == RILL_SYN_RECEIVED) && c->snd.nxt == tcp_iss(c)) {
+        why.why = c->state == RILL_SYN_SENT ? RILL_WHY_SYN : RILL_WHY_SYN_CROSSED;
+        return emit(e, c, c->snd.nxt, 1, out, why);
+    }
     avail = fin_end(c) > c->snd.nxt ? fin_end(c) - c->snd.nxt : 0;
     if (!can_send_data(c) || avail == 0)
-        return false;
+        return limited(e, c, RILL_LIMIT_APPLICATION);
     usable = window_end(c) > c->snd.nxt ? window_end(c) - c->snd.nxt : 0; /* MUST-34: it may have shrunk */
     if (c->probe_now && tcp_flight(c) == 0)
         return send_probe(e, c, avail, usable, out);
@@ -202,14 +242,20 @@ static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *o
     len = (uint32_t)min_u64(usable, segment_end(c, c->snd.nxt) - c->snd.nxt);
     if (len == 0 || !worth_sending(c, len, avail)) {
         blocked_by_window(e, c, usable == 0);
-        return false;
+        return limited(e, c, usable == 0 ? RILL_LIMIT_RWND : len < avail ? RILL_LIMIT_SWS : RILL_LIMIT_NAGLE);
     }
     recovery_idle_restart(e, c);
     if (tcp_pipe(c) != 0 && tcp_pipe(c) + len > recovery_allowance(c))
-        return false;
+        return limited(e, c, c->fl->recovery || c->fl->timed_out ? RILL_LIMIT_RECOVERY : RILL_LIMIT_CWND);
     if (tcp_flight(c) == 0)
         timer_stop(c, TIMER_XMIT); /* it was the persist timer */
-    return emit(e, c, c->snd.nxt, len, out);
+    if (c->snd.nxt == c->snd.end)
+        why.why = RILL_WHY_FIN;
+    else if (tcp_pipe(c) + len > c->cc.cwnd && tcp_pipe(c) != 0)
+        why = (struct tcp_why){RILL_WHY_LIMITED, c->fl->dup_acks, 0};
+    (void)emit(e, c, c->snd.nxt, len, out, why);
+    c->fl->limit = RILL_LIMIT_APPLICATION;
+    return true;
 }
 
 /* SHLD-12: a keep-alive has no data and an old sequence number, which the peer must answer. */
@@ -217,7 +263,7 @@ static bool send_keepalive(struct rill_engine *e, struct tcb *c, struct rill_pac
 {
     c->keep_now = false;
     engine_event(e, RILL_KEEPALIVE_SENT, c, NULL);
-    return emit(e, c, c->snd.nxt - 1, 0, out);
+    return emit(e, c, c->snd.nxt - 1, 0, out, (struct tcp_why){RILL_WHY_KEEPALIVE, c->keep_sent, 0});
 }
 
 /* RFC 9293 3.10.5.  The connection is CLOSED already; this is its last word. */
@@ -236,7 +282,7 @@ static bool send_reset(struct rill_engine *e, struct tcb *c, struct rill_packet 
     (void)tcp_build(&build, e->head, out);
     engine_count(e, RILL_SEG_OUT);
     engine_event(e, RILL_RST_OUT, c, NULL);
-    engine_trace_out(e, c, &build, 0, false);
+    engine_trace_out(e, c, &build, 0, false, (struct tcp_why){.why = RILL_WHY_RST_ABORT});
     if (tcp_orphan(c))
         tcp_free(e, c);
     return true;
@@ -249,8 +295,9 @@ bool tcp_output(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
         return send_reset(e, c, out);
     if (c->state == RILL_CLOSED)
         return false;
-    sent = send_lost(e, c, out) || send_new(e, c, out) || (c->keep_now && send_keepalive(e, c, out)) ||
-           (c->ack_now && emit(e, c, bare_seq(c), 0, out));
+    sent =
+        send_lost(e, c, out) || send_new(e, c, out) || (c->keep_now && send_keepalive(e, c, out)) ||
+        (c->ack_now && emit(e, c, bare_seq(c), 0, out, (struct tcp_why){.why = (enum rill_why)c->ack_why}));
     if (sent)
         conns_touch(&e->conns, c); /* perhaps there is more */
     if (c->state == RILL_TIME_WAIT && tcp_orphan(c) && !c->ack_now && tcp_unread(c) == 0)

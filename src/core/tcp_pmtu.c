@@ -27,6 +27,7 @@ static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t f
      * ssthresh to fall.  Without memory for the mark the timer does it. */
     if (from < c->snd.nxt) {
         (void)ranges_add(&c->fl->lost, &e->mem, from, c->snd.nxt);
+        c->fl->lost_why = RILL_WHY_PMTU;
         c->fl->rtt_pos = 0; /* RFC 6298 3: what is sent again is not timed */
     }
     conns_touch(&e->conns, c);

@@ -70,7 +70,7 @@ uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len
     wnd_now = c->rcv.adv > c->rcv.nxt ? c->rcv.adv - c->rcv.nxt : 0;
     wnd_then = right_edge(c) > c->rcv.nxt ? right_edge(c) - c->rcv.nxt : 0;
     if (!tcp_fin_received(c) && wnd_then > wnd_now && wnd_then >= 2 * wnd_now) {
-        c->ack_now = true;
+        tcp_ack_soon(c, RILL_WHY_ACK_WINDOW);
         conns_touch(&e->conns, c);
     }
     return take;
@@ -139,7 +139,7 @@ static void advance_nxt(struct rill_engine *e, struct tcb *c, uint64_t pos)
 static void owe_ack(struct rill_engine *e, struct tcb *c, bool at_once)
 {
     if (at_once || c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
-        c->ack_now = true;
+        tcp_ack_soon(c, at_once ? RILL_WHY_ACK_FILL : RILL_WHY_ACK_SECOND);
     else
         timer_ack_owed(e, c);
 }
@@ -162,7 +162,7 @@ static enum tcp_verdict receive_early(struct rill_engine *e, struct tcb *c, cons
 static void receive_fin(struct rill_engine *e, struct tcb *c)
 {
     c->rcv.nxt = c->rcv.fin + 1;
-    c->ack_now = true;
+    tcp_ack_soon(c, RILL_WHY_ACK_FIN);
     switch ((enum rill_tcp_state)c->state) {
     case RILL_SYN_RECEIVED:
     case RILL_ESTABLISHED:

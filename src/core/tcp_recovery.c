@@ -24,23 +24,24 @@ void recovery_start(struct tcb *c)
 }
 
 /* Marks [begin, end) lost.  Without memory for the mark the next timeout tries again. */
-static void mark_lost(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end)
+static void mark_lost(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end, enum rill_why why)
 {
+    c->fl->lost_why = (uint8_t)why;
     if (begin < end && ranges_add(&c->fl->lost, &e->mem, begin, end) != 0)
         engine_event(e, RILL_DROP_MEMORY, c, NULL);
     conns_touch(&e->conns, c);
 }
 
-static void mark_first_segment(struct rill_engine *e, struct tcb *c)
+static void mark_first_segment(struct rill_engine *e, struct tcb *c, enum rill_why why)
 {
     c->fl->rexmit_now = true;
-    mark_lost(e, c, c->snd.una, min_u64(c->snd.nxt, c->snd.una + tcp_eff_mss(c)));
+    mark_lost(e, c, c->snd.una, min_u64(c->snd.nxt, c->snd.una + tcp_eff_mss(c)), why);
 }
 
-void recovery_mark_flight(struct rill_engine *e, struct tcb *c)
+void recovery_mark_flight(struct rill_engine *e, struct tcb *c, enum rill_why why)
 {
     c->fl->rexmit_now = true;
-    mark_lost(e, c, c->snd.una, c->snd.nxt);
+    mark_lost(e, c, c->snd.una, c->snd.nxt, why);
 }
 
 uint32_t recovery_allowance(const struct tcb *c)
@@ -74,7 +75,7 @@ static bool ack_in_recovery(struct rill_engine *e, struct tcb *c, uint32_t acked
     c->cc.cwnd -= min_u32(acked_bytes, c->cc.cwnd - c->cc.smss);
     if (acked_bytes >= c->cc.smss)
         c->cc.cwnd += c->cc.smss;
-    mark_first_segment(e, c);
+    mark_first_segment(e, c, RILL_WHY_PARTIAL_ACK);
     return first;
 }
 
@@ -115,7 +116,7 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
     fl->recover = c->snd.nxt;
     fl->recovery = true;
     fl->partial_seen = false;
-    mark_first_segment(e, c);
+    mark_first_segment(e, c, RILL_WHY_FAST_RETRANSMIT);
     timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }
 
@@ -138,5 +139,5 @@ void recovery_timeout(struct rill_engine *e, struct tcb *c)
         fl->recover = c->snd.nxt; /* RFC 6582 3.2 step 4 */
         fl->timed_out = true;
     }
-    recovery_mark_flight(e, c);
+    recovery_mark_flight(e, c, tcp_synchronized(c) && c->snd.wnd == 0 ? RILL_WHY_PROBE : RILL_WHY_RTO);
 }

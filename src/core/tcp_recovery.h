@@ -23,6 +23,6 @@ void recovery_idle(struct tcb *c);
 /* How much may be in the network now: cwnd, and two segments more during limited transmit (RFC 3042). */
 uint32_t recovery_allowance(const struct tcb *c);
 /* Everything in flight is to be sent again: the peer's window has opened after probes, or shrank away. */
-void recovery_mark_flight(struct rill_engine *e, struct tcb *c);
+void recovery_mark_flight(struct rill_engine *e, struct tcb *c, enum rill_why why);
 
 #endif

@@ -33,16 +33,16 @@ void tcp_reset_for(struct rill_engine *e, const struct tcp_segment *seg)
         build.ack32 = seg->seq32 + tcp_seg_len(seg);
         build.flags = RILL_RST | RILL_ACK;
     }
-    reply_tcp(e, &build);
+    reply_tcp(e, &build, RILL_WHY_RST_CLOSED);
 }
 
 void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, uint32_t seq32, uint32_t ack32,
-                 uint16_t wnd16)
+                 uint16_t wnd16, enum rill_why why)
 {
     struct tcp_build build = answer_to(e, seg);
     build.seq32 = seq32;
     build.ack32 = ack32;
     build.wnd16 = wnd16;
     build.flags = RILL_ACK;
-    reply_tcp(e, &build);
+    reply_tcp(e, &build, why);
 }

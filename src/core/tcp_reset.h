@@ -10,6 +10,6 @@ void tcp_reset_for(struct rill_engine *e, const struct tcp_segment *seg);
 
 /* <SEQ=seq32><ACK=ack32><CTL=ACK> from a record to the peer of the segment. */
 void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, uint32_t seq32, uint32_t ack32,
-                 uint16_t wnd16);
+                 uint16_t wnd16, enum rill_why why);
 
 #endif

@@ -26,6 +26,7 @@ static bool retransmission_timeout(struct rill_engine *e, struct tcb *c)
     }
     bool probing = tcp_synchronized(c) && c->snd.wnd == 0; /* it was the octet of a window probe */
     engine_event(e, probing ? RILL_PROBE_SENT : RILL_RTO_FIRED, c, NULL);
+    c->fl->probes += probing ? 1 : 0;
     if (c->snd.una == tcp_iss(c) && c->syn_resent < UINT8_MAX)
         c->syn_resent++;
     tcp_pmtu_timed_out(e, c);
@@ -108,6 +109,7 @@ static bool take_due(struct rill_engine *e, struct tcb *c, enum tcp_timer timer)
 {
     if (c->timer[timer] > e->now_us)
         return false;
+    engine_trace_timer(e, c, RILL_TRACE_TIMER_FIRED, timer);
     timer_stop(c, timer);
     return true;
 }
@@ -126,10 +128,11 @@ void tcp_timeout(struct rill_engine *e, struct tcb *c)
     }
     if (take_due(e, c, TIMER_DELACK)) {
         engine_event(e, RILL_DELAYED_ACK, c, NULL);
-        c->ack_now = true;
+        tcp_ack_soon(c, RILL_WHY_ACK_DELAYED);
         conns_touch(&e->conns, c);
     }
     if (take_due(e, c, TIMER_RINGS))
         rings_timeout(e, c);
     conns_schedule(&e->conns, c);
+    engine_trace_numbers(e, c);
 }

@@ -7,6 +7,7 @@ void timer_set(struct rill_engine *e, struct tcb *c, enum tcp_timer timer, rill_
 {
     ASSERT(timer < TIMER_COUNT);
     c->timer[timer] = at_us;
+    engine_trace_timer(e, c, RILL_TRACE_TIMER_SET, timer);
     conns_schedule(&e->conns, c);
 }
 

@@ -50,3 +50,33 @@ const char *rill_state_name(enum rill_tcp_state state)
     }
     return "?";
 }
+
+#define WORDS(name, text) {#name, text},
+static const struct event_words why_words[RILL_WHY_COUNT] = {RILL_REASONS(WORDS)};
+static const struct event_words limit_words[RILL_LIMIT_COUNT] = {RILL_LIMITS(WORDS)};
+static const struct event_words timer_words[RILL_TIMER_COUNT] = {RILL_TIMERS(WORDS)};
+#undef WORDS
+
+const char *rill_why_name(enum rill_why why)
+{
+    ASSERT((unsigned int)why < RILL_WHY_COUNT);
+    return why_words[why].name;
+}
+
+const char *rill_why_text(enum rill_why why)
+{
+    ASSERT((unsigned int)why < RILL_WHY_COUNT);
+    return why_words[why].text;
+}
+
+const char *rill_limit_text(enum rill_limit limit)
+{
+    ASSERT((unsigned int)limit < RILL_LIMIT_COUNT);
+    return limit_words[limit].text;
+}
+
+const char *rill_timer_text(enum rill_timer timer)
+{
+    ASSERT((unsigned int)timer < RILL_TIMER_COUNT);
+    return timer_words[timer].text;
+}

@@ -170,6 +170,7 @@ static void known_connection(struct tcb *c)
     c->rcv.nxt = tcp_irs(c) + 0x200000001;
     c->snd.wscale = 3;
     c->rcv.wscale = 7;
+    rtt_init(&c->rtt);
 }
 
 static void trace__segment_of_a_connection__is_relative_and_scaled(void **state)
@@ -191,7 +192,7 @@ static void trace__segment_of_a_connection__is_relative_and_scaled(void **state)
                               .text_len = 9,
                               .wnd16 = 100,
                               .flags = RILL_ACK | RILL_PSH};
-    engine_trace_segment(&b.e, RILL_TRACE_SEGMENT_IN, &c, &seg, false);
+    engine_trace_segment_in(&b.e, &c, &seg);
     assert_int_equal(told.event.kind, RILL_TRACE_SEGMENT_IN);
     assert_true(told.event.relative);
     assert_int_equal(told.event.seq, 0x20000000b); /* unwrapped: near RCV.NXT */
@@ -211,7 +212,7 @@ static void trace__segment_of_a_connection__is_relative_and_scaled(void **state)
                               .ack32 = 1001,
                               .wnd16 = 3,
                               .flags = RILL_ACK};
-    engine_trace_out(&b.e, &c, &build, 77, true);
+    engine_trace_out(&b.e, &c, &build, 77, true, (struct tcp_why){0});
     assert_int_equal(told.event.kind, RILL_TRACE_SEGMENT_OUT);
     assert_int_equal(told.event.seq, 0x100000021);
     assert_int_equal(told.event.ack, 0x200000001);
@@ -219,7 +220,7 @@ static void trace__segment_of_a_connection__is_relative_and_scaled(void **state)
     assert_int_equal(told.event.len, 77);
     assert_true(told.event.resent);
     build.flags |= RILL_SYN; /* RFC 7323 2.2 */
-    engine_trace_out(&b.e, &c, &build, 0, false);
+    engine_trace_out(&b.e, &c, &build, 0, false, (struct tcp_why){0});
     assert_int_equal(told.event.wnd, 3);
     assert_int_equal(told.count, 3);
     bare_end(&b);
@@ -234,7 +235,7 @@ static void trace__segment_without_a_connection__is_as_on_the_wire(void **state)
     b.e.config.trace = listen_in;
     b.e.config.trace_ctx = &told;
     struct tcp_segment seg = {.seq32 = 0xdeadbeef, .ack32 = 5, .wnd16 = 9, .flags = RILL_RST};
-    engine_trace_segment(&b.e, RILL_TRACE_SEGMENT_IN, NULL, &seg, false);
+    engine_trace_segment_in(&b.e, NULL, &seg);
     assert_int_equal(told.event.seq, 0xdeadbeef);
     assert_int_equal(told.event.ack, 0); /* without the flag it means nothing */
     assert_int_equal(told.event.wnd, 9);
@@ -255,12 +256,34 @@ static void trace__syn_ack_in_syn_sent__has_relative_number_0(void **state)
     c.snd.una = tcp_iss(&c);
     c.snd.nxt = tcp_iss(&c) + 1;
     struct tcp_segment seg = {.seq32 = 0xdeadbeef, .ack32 = 78, .flags = RILL_SYN | RILL_ACK};
-    engine_trace_segment(&b.e, RILL_TRACE_SEGMENT_IN, &c, &seg, false);
+    engine_trace_segment_in(&b.e, &c, &seg);
     assert_int_equal(told.event.seq, 0);
     assert_int_equal(told.event.ack, 1);
     seg.ack32 = 70; /* acknowledges what was before the SYN: garbage, but not a giant */
-    engine_trace_segment(&b.e, RILL_TRACE_SEGMENT_IN, &c, &seg, false);
+    engine_trace_segment_in(&b.e, &c, &seg);
     assert_int_equal(told.event.ack, (uint32_t)-7);
+    bare_end(&b);
+}
+
+static void trace__segment_out__says_why(void **state)
+{
+    (void)state;
+    struct bare b;
+    struct told told = {0};
+    struct tcb c;
+    struct tcp_build build = {
+        .laddr = OUR_ADDR, .raddr = PEER_ADDR, .lport = 4000, .rport = 80, .flags = RILL_ACK};
+    bare_init(&b, 1500);
+    b.e.config.trace = listen_in;
+    b.e.config.trace_ctx = &told;
+    known_connection(&c);
+    c.cc.cwnd = 14600;
+    engine_trace_out(&b.e, &c, &build, 100, true, (struct tcp_why){RILL_WHY_RTO, 2, 412000});
+    assert_int_equal(told.event.why, RILL_WHY_RTO);
+    assert_int_equal(told.event.why_count, 2);
+    assert_int_equal(told.event.why_us, 412000);
+    assert_int_equal(told.event.numbers.cwnd, 14600);
+    assert_int_equal(told.event.held, RILL_LIMIT_APPLICATION);
     bare_end(&b);
 }
 
@@ -324,6 +347,7 @@ int main(void)
         cmocka_unit_test(trace__segment_of_a_connection__is_relative_and_scaled),
         cmocka_unit_test(trace__segment_without_a_connection__is_as_on_the_wire),
         cmocka_unit_test(trace__syn_ack_in_syn_sent__has_relative_number_0),
+        cmocka_unit_test(trace__segment_out__says_why),
         cmocka_unit_test(event__is_counted_and_told),
         cmocka_unit_test(names__of_all_events_and_states__are_there_and_differ),
     };

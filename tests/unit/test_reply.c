@@ -198,7 +198,7 @@ static void reply_tcp__rst__is_a_whole_segment(void **state)
                               .ttl = 3,
                               .tos = 0x10};
     bare_init(&b, 68);
-    reply_tcp(&b.e, &build);
+    reply_tcp(&b.e, &build, RILL_WHY_RST_CLOSED);
     assert_true(reply_output(&b.e, &out));
     assert_int_equal(ip4_parse(&out, &ip), IP4_OK);
     assert_int_equal(out.csum, RILL_CSUM_VERIFY);
@@ -217,10 +217,10 @@ static void reply_tcp__rst__is_a_whole_segment(void **state)
     assert_int_equal(b.e.counter[RILL_RST_OUT], 1);
     build.flags = RILL_ACK;
     reply_collect(&b.e);
-    reply_tcp(&b.e, &build);
+    reply_tcp(&b.e, &build, RILL_WHY_RST_CLOSED);
     assert_int_equal(b.e.counter[RILL_SEG_OUT], 2);
     assert_int_equal(b.e.counter[RILL_RST_OUT], 1);
-    reply_tcp(&b.e, &build); /* refused: not counted as sent */
+    reply_tcp(&b.e, &build, RILL_WHY_RST_CLOSED); /* refused: not counted as sent */
     assert_int_equal(b.e.counter[RILL_SEG_OUT], 2);
     assert_int_equal(b.e.counter[RILL_DROP_BUSY], 1);
     bare_end(&b);
