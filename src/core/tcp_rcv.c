@@ -215,7 +215,8 @@ enum tcp_verdict tcp_receive_text(struct rill_engine *e, struct tcb *c, const st
             engine_event(e, RILL_DROP_MEMORY, c, seg);
             return DROP; /* as if it had been lost: not acknowledged, so the peer sends it again */
         }
-        c->rcv.mss = (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), UINT16_MAX);
+        /* RFC 9293 3.8.6.3: RMSS is what we have announced; a super-segment is many of them. */
+        c->rcv.mss = (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), tcp_our_mss(e, &c->opt));
         if (begin > c->rcv.nxt) {
             verdict = receive_early(e, c, seg, begin, end);
         } else {
