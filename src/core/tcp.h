@@ -81,6 +81,7 @@ struct flight {
     rill_time rtt_at_us;  /* when it was sent */
     rill_time sent_us;    /* when data was sent last (RFC 5681 4.1) */
     uint64_t recover;     /* RFC 6582 3.2: highest position sent when recovery began */
+    uint64_t small_end;   /* end of the last segment of new data shorter than an MSS (Nagle, Minshall) */
     uint64_t up;          /* SND.UP: after the last urgent byte, 0: none */
     uint64_t pending_end; /* RFC 5927 7.2: the claimed MTU applies unless this is acknowledged first */
     uint16_t pending_mtu; /* 0: none */

@@ -118,6 +118,8 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     engine_count(e, RILL_SEG_OUT);
     engine_trace_out(e, c, &build, text_len, resent, why);
     if (len != 0) {
+        if (text_len != 0 && text_len < tcp_eff_mss(c) && end > c->snd.nxt)
+            c->fl->small_end = end;
         if (tcp_flight(c) == 0)
             c->fl->since_us = e->now_us;
         if (end > c->snd.nxt && !resent && c->fl->rtt_pos == 0) {
@@ -174,17 +176,20 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
 }
 
 /* Nagle and silly-window avoidance, RFC 9293 3.8.6.2.1 and 3.7.4: whether [nxt, nxt + len) may leave now, len
- * being what window and MSS allow of `avail`. */
+ * being what window and MSS allow of `avail`.  Nagle's condition has Minshall's modification (RFC 9293 A.3):
+ * a short segment waits while another short one is unacknowledged, not while anything is.  So the end of a
+ * block that is longer than a segment does not wait for the peer's delayed ACK, and still no more than one
+ * short segment is in flight. */
 static bool worth_sending(const struct tcb *c, uint32_t len, uint64_t avail)
 {
-    bool idle = tcp_flight(c) == 0;
+    bool nagle = !c->opt.nodelay && c->snd.una < c->fl->small_end;
     if (len >= tcp_eff_mss(c)) /* (1) */
         return true;
     if (c->fl->up > c->snd.nxt) /* urgent data does not wait */
         return true;
     if (len == avail) /* (2); a FIN ends the waiting for more */
-        return idle || c->opt.nodelay || c->fin_queued;
-    return (idle || c->opt.nodelay) && len >= c->snd.max_wnd / 2; /* (3) */
+        return !nagle || c->fin_queued;
+    return !nagle && len >= c->snd.max_wnd / 2; /* (3) */
 }
 
 /* Data waits and nothing is in flight that could bring an ACK: the timer has to wake us. */

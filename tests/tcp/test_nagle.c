@@ -42,17 +42,36 @@ static void nagle__full_segment__does_not_wait(void **state)
     rig_end(t);
 }
 
-/* A partial acknowledgement leaves something outstanding. */
-static void nagle__part_acknowledged__still_waits(void **state)
+/* RFC 9293 A.3: behind full segments the short end of a block leaves at once, so that it waits for no delayed
+ * ACK ... */
+static void nagle__end_of_a_long_block__does_not_wait(void **state)
 {
     struct rig *t = rig_established(NULL);
     (void)state;
     app_write(t, 2000);
     out(t, ". 1:1461(1460) ack 1");
-    in(t, ". 1:1(0) ack 1000");
+    out(t, "P. 1461:2001(540) ack 1");
+    app_write(t, 100); /* ... but there is one short segment in flight at most */
     out_none(t);
     in(t, ". 1:1(0) ack 1461");
-    out(t, "P. 1461:2001(540) ack 1");
+    out_none(t);
+    in(t, ". 1:1(0) ack 2001");
+    out(t, "P. 2001:2101(100) ack 1");
+    rig_end(t);
+}
+
+/* A short segment that is acknowledged in part is still outstanding. */
+static void nagle__part_acknowledged__still_waits(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    app_write(t, 10);
+    out(t, "P. 1:11(10) ack 1");
+    app_write(t, 540);
+    in(t, ". 1:1(0) ack 5");
+    out_none(t);
+    in(t, ". 1:1(0) ack 11");
+    out(t, "P. 11:551(540) ack 1");
     rig_end(t);
 }
 
@@ -158,7 +177,6 @@ static void push__last_queued_byte__has_it_and_no_other(void **state)
     in(t, ". 1:1(0) ack 4381");
     app_write(t, 1461);
     out(t, ". 4381:5841(1460) ack 1");
-    in(t, ". 1:1(0) ack 5841");
     out(t, "P. 5841:5842(1) ack 1");
     rig_end(t);
 }
@@ -302,11 +320,13 @@ static void silly_window__all_that_is_queued_fits__leaves_behind_others_without_
     for (int nodelay = 0; nodelay < 2; nodelay++) {
         struct rig *t =
             rig_established(&(struct rig_setup){.peer_opts = "<mss 1460>", .nodelay = nodelay != 0});
-        in(t, ". 1:1(0) ack 1 win 2000");
+        in(t, ". 1:1(0) ack 1 win 2010");
+        app_write(t, 10);
+        out(t, "P. 1:11(10) ack 1");
         app_write(t, 2000);
-        out(t, ". 1:1461(1460) ack 1");
+        out(t, ". 11:1471(1460) ack 1");
         if (nodelay != 0)
-            out(t, "P. 1461:2001(540) ack 1");
+            out(t, "P. 1471:2011(540) ack 1");
         out_none(t);
         rig_end(t);
     }
@@ -399,6 +419,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nagle__small_writes_behind_unacknowledged_data__wait_and_leave_as_one),
         cmocka_unit_test(nagle__full_segment__does_not_wait),
+        cmocka_unit_test(nagle__end_of_a_long_block__does_not_wait),
         cmocka_unit_test(nagle__part_acknowledged__still_waits),
         cmocka_unit_test(nagle__off__each_write_leaves_at_once),
         cmocka_unit_test(nagle__off_on_one_connection__stays_on_on_another),
