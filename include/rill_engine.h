@@ -209,8 +209,9 @@ const char *rill_limit_text(enum rill_limit limit);
 /* The timers of a connection.  XMIT is the retransmission timer or, with nothing in flight, the persist
  * timer. */
 #define RILL_TIMERS(X)                                                                                       \
-    X(XMIT, "retransmit") X(DELACK, "delayed ACK") X(KEEP, "keep-alive") X(LINGER, "linger") X(RINGS, "ring" \
-                                                                                                      "s")
+    X(XMIT, "retransmit")                                                                                    \
+    X(DELACK, "delayed ACK") X(KEEP, "keep-alive") X(LINGER, "linger") X(RINGS, "ring"                       \
+                                                                                "s")
 #define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
 enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
 #undef RILL_TIMER_ENUM
@@ -256,6 +257,7 @@ struct rill_trace_event {
     uint32_t laddr, raddr;                 /* ours, the peer's */
     uint16_t lport, rport;
     uint64_t seq, ack;          /* SEGMENT: first sequence number, acknowledgement */
+    uint32_t seq32, ack32;      /* SEGMENT: the same as on the wire */
     uint32_t len;               /* SEGMENT: payload bytes */
     uint32_t wnd;               /* SEGMENT: window in bytes, scaled */
     uint8_t flags;              /* SEGMENT: RILL_FIN … */

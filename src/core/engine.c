@@ -78,6 +78,8 @@ static struct rill_trace_event segment_event(enum rill_trace_kind kind, const st
         .raddr = seg->raddr,
         .lport = seg->lport,
         .rport = seg->rport,
+        .seq32 = seg->seq32,
+        .ack32 = seg->ack32,
         .seq = seg->seq32,
         .ack = seg->ack32,
         .len = seg->text_len,
