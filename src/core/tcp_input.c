@@ -242,9 +242,9 @@ static void syn_sent_syn(struct rill_engine *e, struct tcb *c, struct tcp_segmen
     if (acked && (seg->text_len != 0 ||
                   (seg->flags & (RILL_FIN | RILL_URG)) != 0)) { /* "continue at the sixth step" */
         struct tcp_segment rest = *seg;
+        tcp_receive_urgent(e, c, &rest); /* the pointer counts from the SYN */
         rest.seq++;
         rest.flags &= (uint8_t)~RILL_SYN;
-        tcp_receive_urgent(e, c, &rest);
         verdict = tcp_receive_text(e, c, &rest);
     }
     finish(e, c, seg, verdict);

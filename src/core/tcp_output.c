@@ -66,8 +66,8 @@ static uint8_t flags_for(const struct tcb *c, uint64_t pos, uint64_t end, uint32
         flags |= RILL_FIN;
     if (text_len != 0 && pos + text_len >= c->snd.end)
         flags |= RILL_PSH; /* MUST-61: there is no PUSH in the interface, the last buffered byte has it */
-    if (c->fl != NULL && c->fl->up > pos)
-        flags |= RILL_URG;
+    if (c->fl != NULL && c->fl->up > pos && (flags & RILL_SYN) == 0)
+        flags |= RILL_URG; /* RFC 9293 3.10.2: with the data of the urgent SEND, so not with our SYN */
     return flags;
 }
 
