@@ -53,7 +53,7 @@ static void persist_timeout(struct rill_engine *e, struct tcb *c)
 static bool keepalive_timeout(struct rill_engine *e, struct tcb *c)
 {
     rill_time due_us = c->heard_us + c->opt.keep_idle_s * SEC;
-    if (c->keep_sent == 0 && (due_us > e->now_us || tcp_flight(c) != 0)) { /* MUST-26 */
+    if (tcp_flight(c) != 0 || (c->keep_sent == 0 && due_us > e->now_us)) { /* MUST-26 */
         timer_set(e, c, TIMER_KEEP, max_u64(due_us, e->now_us + c->opt.keep_intvl_s * SEC));
         return true;
     }
