@@ -57,8 +57,8 @@ uint32_t tcp_pmtu_plateau(const struct tcb *c, uint16_t total_len, uint8_t heade
     /* RFC 1191 7.1, table 7-1. */
     static const uint16_t plateau[] = {65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296};
     uint32_t len = total_len;
-    if (len >= c->pmtu && len > 4u * header_len)
-        len -= 4u * header_len; /* RFC 1191 5: routers that descend from 4.2BSD add the header once more */
+    if (len >= c->pmtu && len > header_len)
+        len -= header_len; /* RFC 1191 5: routers that descend from 4.2BSD add the header once more */
     for (uint32_t i = 0; i < sizeof plateau / sizeof plateau[0]; i++) {
         if (plateau[i] < len)
             return plateau[i];

@@ -418,10 +418,10 @@ static void too_big__router_names_no_mtu__goes_to_the_next_plateau(void **state)
     static const struct {
         uint16_t pmtu, total_len, plateau;
     } cases[] = {
-        {1500, 1500, 1006}, /* 1500 - 80: perhaps a router of 4.2BSD, which adds the header */
-        {1500, 1520, 1006}, /* 1520 - 80 = 1440: the same */
-        {1500, 1573, 1492}, /* 1493 is more than 1492 */
-        {1500, 1499, 1492}, /* less than the estimate: taken as it is */
+        {1500, 1500, 1006}, /* perhaps a router of 4.2BSD, which adds the header: 4 * 5 octets are 1480 */
+        {1500, 1512, 1006}, /* 1492 is not less than itself */
+        {1500, 1513, 1492},   {1500, 1520, 1492}, /* what such a router says of our 1500 */
+        {1500, 1499, 1492},                       /* less than the estimate: taken as it is */
         {1500, 1493, 1492},   {1500, 1492, 1006},    {1500, 1006, 508},     {1500, 508, 296},
         {1500, 296, 68},      {65535, 65535, 32000}, {65535, 65534, 32000}, {65535, 32000, 17914},
         {65535, 17914, 8166}, {65535, 8166, 4352},   {65535, 4352, 2002},   {65535, 2002, 1492},
