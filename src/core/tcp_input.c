@@ -276,6 +276,7 @@ static void syn_sent_arrives(struct rill_engine *e, struct tcb *c, struct tcp_se
 
 static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const struct tcp_segment *seg)
 {
+    struct record_ack ack = {tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field, tw->ttl, tw->tos};
     if ((seg->flags & RILL_RST) !=
         0) { /* DEVIATES: RFC 1337 ignores all of them; RFC 9293 closes on the exact number */
         bool exact = seg->seq32 == tw->rcv_nxt32;
@@ -298,14 +299,13 @@ static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const
         list_remove(&tw->link); /* the peer's FIN, again: 2 MSL begin anew */
         tw->deadline_us = e->now_us + 2ull * e->config.msl_us;
         list_append(&e->conns.wait_queue, &tw->link);
-        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field, RILL_WHY_ACK_FIN);
+        tcp_ack_for(e, seg, &ack, RILL_WHY_ACK_FIN);
         return;
     }
     engine_event(e, (seg->flags & RILL_SYN) != 0 ? RILL_DROP_SYN : RILL_DROP_WINDOW, NULL, seg);
     if (wait_may_challenge(e, tw)) {
         engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
-        tcp_ack_for(e, seg, tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field,
-                    (seg->flags & RILL_SYN) != 0 ? RILL_WHY_CHALLENGE_SYN : RILL_WHY_CHALLENGE);
+        tcp_ack_for(e, seg, &ack, (seg->flags & RILL_SYN) != 0 ? RILL_WHY_CHALLENGE_SYN : RILL_WHY_CHALLENGE);
     }
 }
 

@@ -196,10 +196,16 @@ void listen_input(struct rill_engine *e, struct port *port, const struct tcp_seg
 static void half_open_challenge(struct rill_engine *e, const struct half_open *half,
                                 const struct tcp_segment *seg)
 {
+    const struct tcp_opts *opts = &half->port->opts;
+    struct record_ack ack = {.seq32 = half->iss32 + 1,
+                             .ack32 = half->irs32 + 1,
+                             .wnd16 = syn_window(opts),
+                             .ttl = opts->ttl,
+                             .tos = opts->tos};
     if (!engine_may_challenge(e))
         return;
     engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
-    tcp_ack_for(e, seg, half->iss32 + 1, half->irs32 + 1, syn_window(&half->port->opts),
+    tcp_ack_for(e, seg, &ack,
                 (seg->flags & RILL_RST) != 0   ? RILL_WHY_CHALLENGE_RST
                 : (seg->flags & RILL_SYN) != 0 ? RILL_WHY_CHALLENGE_SYN
                                                : RILL_WHY_CHALLENGE);

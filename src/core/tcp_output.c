@@ -322,7 +322,7 @@ int32_t tcp_write(struct rill_engine *e, struct tcb *c, const void *data, uint32
 {
     uint64_t begin = max_u64(c->snd.una, tcp_iss(c) + 1); /* text waits behind a SYN, too: RFC 9293 3.10.2 */
     uint32_t take = min_u32(min_u32(len, tcp_write_room(c)), INT32_MAX), used, room;
-    if (c->fin_queued)
+    if (c->fin_queued || c->state == RILL_CLOSED)
         return -EPIPE;
     if (take == 0)
         return 0;

@@ -9,7 +9,7 @@
 bool tcp_output(struct rill_engine *e, struct tcb *c, struct rill_packet *out);
 
 /* Copies data into the send ring: how many bytes were taken (0: no room now), -ENOBUFS without memory, -EPIPE
- * after tcp_shut_send. */
+ * after tcp_shut_send and in CLOSED. */
 int32_t tcp_write(struct rill_engine *e, struct tcb *c, const void *data, uint32_t len);
 
 /* Free room in the send buffer, bytes. */

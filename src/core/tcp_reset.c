@@ -36,13 +36,15 @@ void tcp_reset_for(struct rill_engine *e, const struct tcp_segment *seg)
     reply_tcp(e, &build, RILL_WHY_RST_CLOSED);
 }
 
-void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, uint32_t seq32, uint32_t ack32,
-                 uint16_t wnd16, enum rill_why why)
+void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, const struct record_ack *ack,
+                 enum rill_why why)
 {
     struct tcp_build build = answer_to(e, seg);
-    build.seq32 = seq32;
-    build.ack32 = ack32;
-    build.wnd16 = wnd16;
+    build.seq32 = ack->seq32;
+    build.ack32 = ack->ack32;
+    build.wnd16 = ack->wnd16;
+    build.ttl = ack->ttl;
+    build.tos = ack->tos;
     build.flags = RILL_ACK;
     reply_tcp(e, &build, why);
 }

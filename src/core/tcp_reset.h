@@ -8,8 +8,15 @@
 /* The RST that RFC 9293 3.10.7.1 wants for a segment without a connection; none for a RST; rate limited. */
 void tcp_reset_for(struct rill_engine *e, const struct tcp_segment *seg);
 
-/* <SEQ=seq32><ACK=ack32><CTL=ACK> from a record to the peer of the segment. */
-void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, uint32_t seq32, uint32_t ack32,
-                 uint16_t wnd16, enum rill_why why);
+/* What a record says: <SEQ=seq32><ACK=ack32><CTL=ACK>, with its connection's window, TTL and DSCP. */
+struct record_ack {
+    uint32_t seq32, ack32;
+    uint16_t wnd16;
+    uint8_t ttl, tos;
+};
+
+/* The ACK of a record to the peer of the segment. */
+void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, const struct record_ack *ack,
+                 enum rill_why why);
 
 #endif

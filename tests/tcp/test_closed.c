@@ -278,6 +278,44 @@ static void closed__ephemeral_ports__differ_with_the_secret(void **state)
     assert_true(same <= 5); /* 200 draws from 28232: 0.7 are expected, more than 5 once in 10000 times */
 }
 
+/* The tuples of records exist as much as those of TCBs. */
+static void closed__open_of_a_records_tuple__is_refused(void **state)
+{
+    struct rig *(*const make[])(const struct rig_setup *) = {rig_syn_received, rig_established,
+                                                             rig_time_wait_record};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(make); i++) {
+        struct rig *t = make[i](NULL);
+        struct tcb *c = NULL;
+        engine_now(t->e, t->now_us);
+        assert_int_equal(tcp_open_active(t->e, &t->opts, RIG_PEER_ADDR, RIG_CLIENT, RIG_PORT, &c),
+                         -EADDRNOTAVAIL);
+        out_none(t);
+        rig_end(t);
+    }
+}
+
+static void edit_maxseg(struct rill_config *config, struct tcp_opts *opts)
+{
+    (void)config;
+    opts->maxseg = 500;
+}
+
+/* TCP_MAXSEG bounds what is announced and what is sent. */
+static void closed__open_with_a_smaller_mss__announces_and_keeps_it(void **state)
+{
+    struct rig *t = rig_closed(&(struct rig_setup){.edit = edit_maxseg});
+    (void)state;
+    assert_int_equal(app_connect(t, 0), 0);
+    out(t, "S 0:0(0) <mss 500,nop,wscale 0>");
+    in(t, "S. 0:0(0) ack 1 <mss 1460>");
+    out(t, ". 1:1(0) ack 1");
+    app_write(t, 1000);
+    out(t, ". 1:501(500) ack 1");
+    out(t, "P. 501:1001(500) ack 1");
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -295,6 +333,8 @@ int main(void)
         cmocka_unit_test(closed__ephemeral_ports__are_free_and_all_different),
         cmocka_unit_test(closed__ephemeral_ports__pass_over_bound_ones),
         cmocka_unit_test(closed__ephemeral_ports__differ_with_the_secret),
+        cmocka_unit_test(closed__open_of_a_records_tuple__is_refused),
+        cmocka_unit_test(closed__open_with_a_smaller_mss__announces_and_keeps_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

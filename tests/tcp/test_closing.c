@@ -115,6 +115,20 @@ static void closing__orphan__ends_in_a_record_or_by_its_timeout(void **state)
     rig_end(t);
 }
 
+/* A reset of an orphan frees it: there is nobody to tell. */
+static void closing__rst_to_an_orphan__frees_it(void **state)
+{
+    struct rig *t = rig_closing(NULL);
+    (void)state;
+    app_close(t);
+    in(t, "R 2:2(0)");
+    out_none(t);
+    expect_state(t, RILL_LISTEN);
+    assert_int_equal(rill_open_connections(t->e), 0);
+    advance(t, 1000 * SEC);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +141,7 @@ int main(void)
         cmocka_unit_test(closing__text_and_urg__are_ignored),
         cmocka_unit_test(closing__abort__is_silent),
         cmocka_unit_test(closing__orphan__ends_in_a_record_or_by_its_timeout),
+        cmocka_unit_test(closing__rst_to_an_orphan__frees_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -464,6 +464,93 @@ static void established__challenges_of_one_connection__do_not_silence_another(vo
     rig_end(t);
 }
 
+/* What must leave before the next packet is taken in, so that each answer tells of one segment (RFC
+ * 5681 4.2): the driver is told, and in_batch() does as told. */
+static void established__answer_to_one_segment__does_not_wait_for_the_batch(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    in_batch(t, "P. 101:201(100) ack 1"); /* out of order */
+    out(t, ". 1:1(0) ack 1");
+    in_batch(t, "P. 301:401(100) ack 1");
+    out(t, ". 1:1(0) ack 1");
+    in_batch(t, "P. 1:101(100) ack 1"); /* fills a gap */
+    out(t, ". 1:1(0) ack 201");
+    in_batch(t, "P. 1:101(100) ack 1"); /* a duplicate */
+    out(t, ". 1:1(0) ack 201");
+    in_batch(t, "R 202:202(0)"); /* a challenge */
+    out(t, ". 1:1(0) ack 201");
+    t->peer[1].lport = RIG_PORT + 1;
+    in_batch(t, "@1 S 0:0(0)"); /* an answer without a connection */
+    out(t, "@1 R. =0:=0(0) ack 1");
+    app_read(t, 200);
+    app_close(t);
+    out(t, "F. 1:1(0) ack 201");
+    in_batch(t, "P. 201:301(100) ack 1"); /* a reset */
+    out(t, "R. 2:2(0) ack 201");
+    rig_end(t);
+}
+
+/* In-order text, on the other hand, may wait for what comes behind it (MUST-58). */
+static void established__in_order_text__waits_for_the_batch(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    in_batch(t, ". 1:1461(1460) ack 1");
+    in_batch(t, ". 1461:2921(1460) ack 1");
+    out_none(t);
+    in(t, ". 2921:4381(1460) ack 1");
+    out(t, ". 1:1(0) ack 4381");
+    rig_end(t);
+}
+
+/* Acceptability, fourth case: "RCV.NXT =< SEG.SEQ+SEG.LEN-1": a single new byte is enough. */
+static void established__text_with_one_new_byte__is_taken(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    in(t, "P. 1:101(100) ack 1");
+    in(t, "P. 1:102(101) ack 1");
+    expect_readable(t, 101);
+    let_pass(t, 100 * MS);
+    rig_end(t);
+}
+
+/* A segment outside a closed window counts for nothing but its answer. */
+static void established__zero_window__takes_no_ack_from_elsewhere(void **state)
+{
+    struct rig *t = rig_established(&(struct rig_setup){.rcvbuf_bytes = 2048});
+    (void)state;
+    in(t, ". 1:1449(1448) ack 1");
+    in(t, "P. 1449:2049(600) ack 1");
+    let_pass(t, 100 * MS);
+    app_write(t, 10);
+    out(t, "P. 1:11(10) ack 2049 win 0");
+    in(t, "P. 2059:2069(10) ack 11");
+    out(t, ". 11:11(0) ack 2049 win 0");
+    assert_int_equal(tcp_flight(t->peer[0].c), 10);
+    rig_end(t);
+}
+
+/* All that a connection holds goes with it, whatever it held; and nothing that is asked of it wakes it up. */
+static void established__rst_with_full_queues__leaves_nothing(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    app_write(t, 10000);
+    while (t->queued != 0)
+        (void)take(t);
+    in(t, "P. 101:201(100) ack 1");
+    (void)take(t); /* the duplicate ACK */
+    in(t, "R 1:1(0)");
+    expect_error(t, ECONNRESET);
+    app_shut(t);
+    assert_int_equal(app_try_write(t, 10), -EPIPE);
+    out_none(t);
+    advance(t, 1000 * SEC);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +580,11 @@ int main(void)
         cmocka_unit_test(established__close_with_unread_text__sends_rst),
         cmocka_unit_test(connected__rst_syn_and_text__as_for_a_passive_open),
         cmocka_unit_test(established__challenges_of_one_connection__do_not_silence_another),
+        cmocka_unit_test(established__answer_to_one_segment__does_not_wait_for_the_batch),
+        cmocka_unit_test(established__in_order_text__waits_for_the_batch),
+        cmocka_unit_test(established__text_with_one_new_byte__is_taken),
+        cmocka_unit_test(established__zero_window__takes_no_ack_from_elsewhere),
+        cmocka_unit_test(established__rst_with_full_queues__leaves_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -208,6 +208,19 @@ static void fin_wait_1__silent_peer__times_out_for_an_open_socket(void **state)
     rig_end(t);
 }
 
+/* A reset of an orphan frees it: there is nobody to tell. */
+static void fin_wait_1__rst_to_an_orphan__frees_it(void **state)
+{
+    struct rig *t = orphan();
+    (void)state;
+    in(t, "R 1:1(0)");
+    out_none(t);
+    expect_state(t, RILL_LISTEN);
+    assert_int_equal(rill_open_connections(t->e), 0);
+    advance(t, 1000 * SEC);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +239,7 @@ int main(void)
         cmocka_unit_test(fin_wait_1__silent_peer__orphan_ends_after_its_timeout),
         cmocka_unit_test(fin_wait_1__progress__prolongs_the_orphans_life),
         cmocka_unit_test(fin_wait_1__silent_peer__times_out_for_an_open_socket),
+        cmocka_unit_test(fin_wait_1__rst_to_an_orphan__frees_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -174,6 +174,20 @@ static void last_ack__silent_peer__orphan_ends_after_its_timeout(void **state)
     rig_end(t);
 }
 
+/* A reset of an orphan frees it: there is nobody to tell. */
+static void last_ack__rst_to_an_orphan__frees_it(void **state)
+{
+    struct rig *t = rig_last_ack(NULL);
+    (void)state;
+    app_close(t);
+    in(t, "R 2:2(0)");
+    out_none(t);
+    expect_state(t, RILL_LISTEN);
+    assert_int_equal(rill_open_connections(t->e), 0);
+    advance(t, 1000 * SEC);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -190,6 +204,7 @@ int main(void)
         cmocka_unit_test(last_ack__close_with_unread_text__sends_rst),
         cmocka_unit_test(last_ack__silent_peer__times_out),
         cmocka_unit_test(last_ack__silent_peer__orphan_ends_after_its_timeout),
+        cmocka_unit_test(last_ack__rst_to_an_orphan__frees_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

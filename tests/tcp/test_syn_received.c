@@ -381,6 +381,30 @@ static void syn_received__close__sends_fin_once_established(void **state)
     rig_end(t);
 }
 
+static void decorated(struct rill_config *config, struct tcp_opts *opts)
+{
+    (void)config;
+    opts->ttl = 33;
+    opts->tos = 0x28;
+}
+
+/* MUST-48, MUST-49: a record speaks for the connection that it will be. */
+static void syn_received__record__answers_as_the_connection_would(void **state)
+{
+    struct rig *t = rig_syn_received(&(struct rig_setup){.edit = decorated});
+    const char *const lines[] = {"S 0:0(0)", "S 5:5(0)"}; /* a SYN,ACK, a challenge ACK */
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        const struct datagram *d;
+        in(t, "%s", lines[i]);
+        d = take(t);
+        assert_int_equal(d->win, 65535);
+        assert_int_equal(d->ttl, 33);
+        assert_int_equal(d->tos, 0x28);
+    }
+    rig_end(t);
+}
+
 /* RFC 4987 3: a record is small. */
 static void syn_received__record__takes_64_bytes(void **state)
 {
@@ -421,6 +445,7 @@ int main(void)
         cmocka_unit_test(syn_received__round_trip_of_the_syn_ack__sets_the_timeout),
         cmocka_unit_test(syn_received__abort__sends_rst),
         cmocka_unit_test(syn_received__close__sends_fin_once_established),
+        cmocka_unit_test(syn_received__record__answers_as_the_connection_would),
         cmocka_unit_test(syn_received__record__takes_64_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -368,6 +368,17 @@ static void syn_sent__write_and_shutdown__are_done_once_established(void **state
     rig_end(t);
 }
 
+static void syn_sent__bare_fin_in_the_syn_ack__is_received(void **state)
+{
+    struct rig *t = rig_syn_sent(NULL);
+    (void)state;
+    in(t, "SF. 0:0(0) ack 1 <mss 1460>");
+    out(t, ". 1:1(0) ack 2");
+    expect_state(t, RILL_CLOSE_WAIT);
+    expect_eof(t, true);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +405,7 @@ int main(void)
         cmocka_unit_test(syn_sent__close__is_silent),
         cmocka_unit_test(syn_sent__abort__is_silent),
         cmocka_unit_test(syn_sent__write_and_shutdown__are_done_once_established),
+        cmocka_unit_test(syn_sent__bare_fin_in_the_syn_ack__is_received),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

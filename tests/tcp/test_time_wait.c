@@ -362,6 +362,94 @@ static void time_wait__record__takes_64_bytes(void **state)
     rig_end(t);
 }
 
+static void decorated(struct rill_config *config, struct tcp_opts *opts)
+{
+    (void)config;
+    opts->ttl = 33;
+    opts->tos = 0x28;
+    opts->keepalive = true;
+    opts->keep_idle_s = 10;
+}
+
+/* MUST-45, MUST-48, MUST-49: a record speaks for the connection: with its window, TTL and DSCP. */
+static void time_wait__record__answers_as_the_connection_did(void **state)
+{
+    (void)state;
+    for (size_t way = 0; way < 2; way++) {
+        struct rig *t = both[way](&(struct rig_setup){.edit = decorated});
+        const struct datagram *d;
+        in(t, "F. 1:1(0) ack 2");
+        d = take(t);
+        assert_int_equal(d->flags, RILL_ACK);
+        assert_int_equal(d->win, EDGE - 2);
+        assert_int_equal(d->ttl, 33);
+        assert_int_equal(d->tos, 0x28);
+        advance(t, 60 * SEC - 1); /* "turn off the other timers": no keep-alive in TIME-WAIT */
+        expect_state(t, RILL_TIME_WAIT);
+        advance(t, 1);
+        expect_state(t, RILL_LISTEN);
+        rig_end(t);
+    }
+}
+
+/* Records end in the order in which their connections began to wait, not in which they became records. */
+static void time_wait__two_records__each_end_at_their_own_time(void **state)
+{
+    struct rig *t = rig_time_wait(NULL); /* peer 0 waits from 0 s on, with the socket open */
+    (void)state;
+    advance(t, 10 * SEC);
+    in(t, "@1 S 0:0(0)");
+    out(t, "@1 S. 0:0(0) ack 1 <*>");
+    in(t, "@1 . 1:1(0) ack 1");
+    app_accept(t, 1);
+    app_close_peer(t, 1);
+    out(t, "@1 F. 1:1(0) ack 1");
+    in(t, "@1 F. 1:1(0) ack 2");
+    out(t, "@1 . 2:2(0) ack 2"); /* peer 1 from 10 s on, a record at once */
+    advance(t, 10 * SEC);
+    app_close(t); /* peer 0 becomes one at 20 s */
+    at(t, 60 * SEC - 1);
+    expect_state(t, RILL_TIME_WAIT);
+    advance(t, 1);
+    expect_state(t, RILL_LISTEN);
+    expect_peer_state(t, 1, RILL_TIME_WAIT);
+    at(t, 70 * SEC - 1);
+    expect_peer_state(t, 1, RILL_TIME_WAIT);
+    advance(t, 1);
+    expect_peer_state(t, 1, RILL_LISTEN);
+    rig_end(t);
+}
+
+/* Without memory for the record that would stay behind, the new connection goes first. */
+static void time_wait__new_connection_without_memory_for_the_record__is_opened(void **state)
+{
+    struct rig *t = rig_time_wait(NULL);
+    (void)state;
+    t->heap.fail_nth = 2; /* 1 is the half-open record */
+    in(t, "S 1000:1000(0) <mss 1460>");
+    out(t, "S. *:*(0) ack 1001 <*>");
+    expect_state(t, RILL_SYN_RECEIVED);
+    in(t, "R 1001:1001(0)");
+    expect_state(t, RILL_LISTEN);
+    rig_end(t);
+}
+
+static void time_wait__syn_without_memory__leaves_it_alone(void **state)
+{
+    struct rig *t;
+    (void)state;
+    FOR_BOTH(t)
+    {
+        t->heap.fail_all = true;
+        in(t, "S 1000:1000(0) <mss 1460>");
+        t->heap.fail_all = false;
+        out_none(t);
+        expect_state(t, RILL_TIME_WAIT);
+        expect_counted(t, RILL_DROP_MEMORY, 1);
+        rig_end(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -385,6 +473,10 @@ int main(void)
         cmocka_unit_test(time_wait__new_connection__outlives_the_old_two_msl),
         cmocka_unit_test(time_wait__abort__is_silent),
         cmocka_unit_test(time_wait__record__takes_64_bytes),
+        cmocka_unit_test(time_wait__record__answers_as_the_connection_did),
+        cmocka_unit_test(time_wait__two_records__each_end_at_their_own_time),
+        cmocka_unit_test(time_wait__new_connection_without_memory_for_the_record__is_opened),
+        cmocka_unit_test(time_wait__syn_without_memory__leaves_it_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
