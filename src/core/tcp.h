@@ -94,6 +94,7 @@ struct flight {
     rill_time limit_us;   /* since when */
     uint32_t probes;      /* of the closed window, in a row */
     bool rexmit_now;      /* the first lost range may leave whatever cwnd says (RFC 5681 3.2 step 3) */
+    bool one_only;        /* RFC 1191 6.4: one segment until something is acknowledged */
     bool timed_out;       /* an RTO has marked the flight lost, and recover is not yet acknowledged */
 };
 

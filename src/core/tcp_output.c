@@ -165,7 +165,7 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
     end = min_u64(fl->lost.v[0].end, segment_end(c, begin));
     if (!fl->rexmit_now && c->snd.wnd == 0)
         return false; /* MUST-35: one segment probes a window that has closed over what is in flight */
-    if (!fl->rexmit_now && tcp_pipe(c) != 0 && tcp_pipe(c) + (end - begin) > c->cc.cwnd)
+    if (!fl->rexmit_now && tcp_pipe(c) != 0 && (fl->one_only || tcp_pipe(c) + (end - begin) > c->cc.cwnd))
         return false;
     if (end == c->snd.nxt && can_send_data(c) && begin > tcp_iss(c))
         end = max_u64(end, min_u64(segment_end(c, begin), window_end(c)));
@@ -250,7 +250,7 @@ static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *o
         return limited(e, c, usable == 0 ? RILL_LIMIT_RWND : len < avail ? RILL_LIMIT_SWS : RILL_LIMIT_NAGLE);
     }
     recovery_idle_restart(e, c);
-    if (tcp_pipe(c) != 0 && tcp_pipe(c) + len > recovery_allowance(c))
+    if (tcp_pipe(c) != 0 && (c->fl->one_only || tcp_pipe(c) + len > recovery_allowance(c)))
         return limited(e, c, c->fl->recovery || c->fl->timed_out ? RILL_LIMIT_RECOVERY : RILL_LIMIT_CWND);
     if (tcp_flight(c) == 0)
         timer_stop(c, TIMER_XMIT); /* it was the persist timer */

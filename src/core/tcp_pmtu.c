@@ -5,6 +5,8 @@
  * a larger MTU (RFC 4821). */
 #include "tcp_pmtu.h"
 
+#include "tcp_timer.h"
+
 /* A path below this is a lie more often than a path: it would cost 40 bytes of headers for each 28 of text.
  * Linux has the same floor. */
 #define PMTU_FLOOR 552u
@@ -24,8 +26,11 @@ static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t f
     c->max_sent = PMTU_MIN;
     c->max_acked = (uint16_t)min_u32(c->max_acked, mtu);
     /* RFC 1191 6.4: it was lost, and not to congestion, so that nobody has to wait for the timer, nor
-     * ssthresh to fall.  Without memory for the mark the timer does it. */
+     * ssthresh to fall; but only one segment leaves until acknowledgments begin to arrive again.  Without
+     * memory for the mark the timer does it. */
     if (from < c->snd.nxt) {
+        c->fl->rexmit_now = c->fl->one_only = true;
+        timer_restart(e, c); /* RFC 6298 5 */
         (void)ranges_add(&c->fl->lost, &e->mem, from, c->snd.nxt);
         c->fl->lost_why = RILL_WHY_PMTU;
         c->fl->rtt_pos = 0; /* RFC 6298 3: what is sent again is not timed */

@@ -82,7 +82,7 @@ static bool ack_in_recovery(struct rill_engine *e, struct tcb *c, uint32_t acked
 bool recovery_new_ack(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes)
 {
     struct flight *fl = c->fl;
-    fl->rexmit_now = false;
+    fl->rexmit_now = fl->one_only = false;
     fl->rto_count = 0;
     if (fl->recovery)
         return ack_in_recovery(e, c, acked_bytes);
