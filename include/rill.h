@@ -125,24 +125,8 @@ size_t rill_explain(const struct rill_trace_event *event, char *text, size_t cap
 /* ---- Looking in
  * ------------------------------------------------------------------------------------------------- */
 
-/* One connection as it is now.  Addresses in host order. */
-struct rill_connection {
-    uint32_t laddr, raddr;
-    uint16_t lport, rport;
-    enum rill_tcp_state state;
-    struct rill_numbers numbers;
-    uint64_t bytes_acked, bytes_received; /* of the streams, without SYN and FIN */
-    uint16_t snd_mss, rcv_mss;
-    uint8_t snd_wscale, rcv_wscale;
-    uint32_t sndbuf, rcvbuf;
-    uint32_t backlog, waiting; /* LISTEN: bound of each queue, connections not yet accepted */
-    enum rill_timer timer;     /* the one that is due first */
-    rill_time timer_left_us;   /* in how long, RILL_NEVER: none runs */
-    uint8_t timeouts;          /* retransmissions by the timer without an answer */
-};
-
-/* All connections, listeners and records: writes at most cap of them and returns how many there are; -1 and
- * EBADF. */
+/* All connections, listeners and records (struct rill_connection of rill_engine.h) at one moment: writes at
+ * most cap of them and returns how many there are; -1 and EBADF. */
 int rill_connections(struct rill_connection *list, int cap);
 
 /* Link emulation: what is done to packets that come from the TUN (RILL_IN) and go to it (RILL_OUT), in

@@ -210,8 +210,9 @@ const char *rill_limit_text(enum rill_limit limit);
  * timer. */
 #define RILL_TIMERS(X)                                                                                       \
     X(XMIT, "retransmit")                                                                                    \
-    X(DELACK, "delayed ACK") X(KEEP, "keep-alive") X(LINGER, "linger") X(RINGS, "ring"                       \
-                                                                                "s")
+    X(DELACK, "delayed ACK")                                                                                 \
+    X(KEEP, "keep-alive") X(LINGER, "linger") X(RINGS, "ring"                                                \
+                                                       "s")
 #define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
 enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
 #undef RILL_TIMER_ENUM
@@ -338,6 +339,26 @@ uint32_t rill_open_connections(const struct rill_engine *engine);
 
 /* Resets all of them; the RSTs leave with the next output.  For a host that is about to stop. */
 void rill_abort_all(struct rill_engine *engine, rill_time now_us);
+
+/* One connection, listener or record as it is now; what does not belong to its state is 0.  Bytes. */
+struct rill_connection {
+    uint32_t laddr, raddr; /* LISTEN: laddr is 0.0.0.0 or ours */
+    uint16_t lport, rport;
+    enum rill_tcp_state state;
+    struct rill_numbers numbers;
+    uint64_t bytes_acked, bytes_received; /* of the streams, without SYN and FIN */
+    uint16_t snd_mss, rcv_mss;      /* what fits into a segment now; the largest that came, at first 536 */
+    uint8_t snd_wscale, rcv_wscale; /* as agreed */
+    uint32_t sndbuf, rcvbuf;
+    uint32_t backlog, waiting; /* LISTEN: bound of each queue, connections not yet accepted */
+    enum rill_timer timer;     /* the one that is due first; RINGS, which the peer never sees, is left out */
+    rill_time timer_left_us;   /* in how long, RILL_NEVER: none runs */
+    uint8_t timeouts; /* how often a timer has sent data, SYN or a probe again since the last answer */
+};
+
+/* All of them: writes at most cap and returns how many there are.  A half-open record is SYN-RECEIVED. */
+uint32_t rill_snapshot(const struct rill_engine *engine, struct rill_connection *list, uint32_t cap,
+                       rill_time now_us);
 
 /* How often an event happened since the engine was made. */
 uint64_t rill_counter(const struct rill_engine *engine, enum rill_event event);

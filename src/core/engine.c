@@ -114,7 +114,7 @@ void engine_trace_segment_in(struct rill_engine *e, const struct tcb *c, const s
     trace(e, &told);
 }
 
-static struct rill_numbers numbers_of(const struct rill_engine *e, const struct tcb *c)
+struct rill_numbers engine_numbers(const struct rill_engine *e, const struct tcb *c)
 {
     struct rill_numbers n = {
         .cwnd = c->cc.cwnd,
@@ -160,7 +160,7 @@ void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct t
     told.why_count = why.count;
     told.why_us = why.us;
     if (c != NULL)
-        told.numbers = numbers_of(e, c);
+        told.numbers = engine_numbers(e, c);
     if (c != NULL && c->fl != NULL && text_len != 0 && !resent) {
         told.held = (enum rill_limit)c->fl->limit;
         told.held_us = told.held != RILL_LIMIT_APPLICATION ? e->now_us - c->fl->limit_us : 0;
@@ -186,7 +186,7 @@ void engine_trace_numbers(struct rill_engine *e, const struct tcb *c)
     if (e->config.trace == NULL)
         return;
     struct rill_trace_event told = connection_event(c, RILL_TRACE_NUMBERS);
-    told.numbers = numbers_of(e, c);
+    told.numbers = engine_numbers(e, c);
     trace(e, &told);
 }
 

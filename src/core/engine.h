@@ -58,6 +58,8 @@ struct tcp_why {
 /* SEGMENT_OUT for what is built. */
 void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct tcp_build *build,
                       uint32_t text_len, bool resent, struct tcp_why why);
+/* A connection's numbers as they are now. */
+struct rill_numbers engine_numbers(const struct rill_engine *e, const struct tcb *c);
 /* NUMBERS of a connection that something has happened to. */
 void engine_trace_numbers(struct rill_engine *e, const struct tcb *c);
 void engine_trace_timer(struct rill_engine *e, const struct tcb *c, enum rill_trace_kind kind,

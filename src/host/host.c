@@ -314,6 +314,15 @@ int rill_event_fd(void)
     return (int)call_end(&call, result);
 }
 
+int rill_connections(struct rill_connection *list, int cap)
+{
+    struct call call;
+    if (!call_begin(&call, -1))
+        return -1;
+    uint32_t room = list != NULL && cap > 0 ? (uint32_t)cap : 0;
+    return (int)call_end(&call, rill_snapshot(stack.engine, list, room, loop_now()));
+}
+
 int rill_counters(uint64_t counters[RILL_EVENT_COUNT], size_t *memory_bytes)
 {
     struct call call;
