@@ -114,7 +114,8 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
         e->counter[RILL_SEG_RESENT]++;
         c->fl->rtt_pos = 0; /* Karn: its acknowledgement would be ambiguous */
     }
-    e->counter[RILL_BYTES_OUT] += end > c->snd.nxt && text_len != 0 ? end - max_u64(c->snd.nxt, pos) : 0;
+    uint64_t text_end = text_pos + text_len, fresh = max_u64(c->snd.nxt, text_pos);
+    e->counter[RILL_BYTES_OUT] += text_end > fresh ? text_end - fresh : 0;
     engine_count(e, RILL_SEG_OUT);
     engine_trace_out(e, c, &build, text_len, resent, why);
     if (len != 0) {
