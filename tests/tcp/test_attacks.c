@@ -146,7 +146,7 @@ static void judge(const struct shot *shot, unsigned int flags)
     }
 }
 
-/* In the first three cases all 512; ECE, CWR, AE and PSH mean nothing here, so that they must change nothing.
+/* In the first case all 512; ECE, CWR, AE and PSH mean nothing here, so that they must change nothing.
  */
 static void flags__all_combinations_in_all_states__are_judged_by_those_that_count(void **state)
 {
@@ -164,7 +164,7 @@ static void flags__all_combinations_in_all_states__are_judged_by_those_that_coun
                     continue;
                 shot = shoot(makers[m], core, cases[k].seq, cases[k].ack, cases[k].len);
                 judge(&shot, core);
-                for (unsigned int rest = 1; rest < 16 && k < 3; rest++) {
+                for (unsigned int rest = 1; rest < 16 && k < 1; rest++) {
                     unsigned int flags = core | (rest & 1) << 3 | (rest & 14) << 5;
                     struct shot same = shoot(makers[m], flags, cases[k].seq, cases[k].ack, cases[k].len);
                     if (memcmp(&same, &shot, sizeof same) != 0)
