@@ -185,8 +185,9 @@ void listen_input(struct rill_engine *e, struct port *port, const struct tcp_seg
     } else if ((seg->flags & RILL_ACK) != 0) { /* second */
         engine_event(e, RILL_DROP_LISTEN_FLAGS, NULL, seg);
         tcp_reset_for(e, seg);
-    } else if ((seg->flags & RILL_SYN) !=
-               0) { /* third; text and other controls wait for the peer to send them again */
+    } else if ((seg->flags & RILL_SYN) != 0) {
+        /* third.  DEVIATES: text and other controls are not queued, a record has no room; they are not
+         * acknowledged, so that the peer sends them again. */
         (void)listen_syn(e, port, seg, NULL);
     } else { /* fourth */
         engine_event(e, RILL_DROP_LISTEN_FLAGS, NULL, seg);
