@@ -317,16 +317,41 @@ static void reassembly__fin_inside_of_what_came__is_ignored(void **state)
     rig_end(t);
 }
 
+/* The FIN is a position too: the one behind a window that the text has filled is outside of it. */
+static void reassembly__fin_right_of_the_window__comes_again(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    flow_in(t, 1, 65000, 1460);
+    in(t, "FP. 65001:65536(535) ack 1");
+    flow_swallow(t);
+    let_pass(t, 50 * MS);
+    expect_state(t, RILL_ESTABLISHED);
+    expect_readable(t, 65535);
+    in(t, "F. 65536:65536(0) ack 1"); /* as a probe */
+    out(t, ". 1:1(0) ack 65536 win 0");
+    app_read(t, 65535);
+    flow_swallow(t);
+    in(t, "F. 65536:65536(0) ack 1");
+    out(t, ". 1:1(0) ack 65537");
+    expect_state(t, RILL_CLOSE_WAIT);
+    rig_end(t);
+}
+
 /* ---- How a packet is handed over
  * ---------------------------------------------------------------------------------- */
 
 /* One packet of the peer's text in pieces: the head has `more` bytes of the text, the first slice `first`. */
-static bool give(struct rig *t, int64_t from, uint32_t len, uint32_t more, uint32_t first,
-                 struct rill_packet *packet, bool spoil)
+struct pieces {
+    uint32_t more, first;
+    bool spoil; /* the checksum */
+};
+
+static bool give(struct rig *t, int64_t from, uint32_t len, struct pieces pieces, struct rill_packet *packet)
 {
     static struct datagram d;
     static uint8_t data[UINT16_MAX + 1];
-    uint32_t total;
+    uint32_t head = 40 + pieces.more, total;
     bool drain;
     d = (struct datagram){.src = RIG_PEER_ADDR,
                           .dst = RIG_OUR_ADDR,
@@ -341,11 +366,10 @@ static bool give(struct rig *t, int64_t from, uint32_t len, uint32_t more, uint3
     for (uint32_t i = 0; i < len; i++)
         d.text[i] = pattern((uint64_t)from + i, 0);
     total = datagram_build(&d, data);
-    if (spoil)
-        data[36] ^= 0xff;
-    packet->head = (struct rill_slice){data, 40 + more};
-    packet->body[0] = (struct rill_slice){data + 40 + more, first};
-    packet->body[1] = (struct rill_slice){data + 40 + more + first, total - 40 - more - first};
+    data[36] ^= pieces.spoil ? 0xff : 0;
+    packet->head = (struct rill_slice){data, head};
+    packet->body[0] = (struct rill_slice){data + head, pieces.first};
+    packet->body[1] = (struct rill_slice){data + head + pieces.first, total - head - pieces.first};
     drain = rill_input(t->e, packet, t->now_us);
     memset(data, 0xdd, sizeof data); /* the bytes are read during the call only */
     assert_null(engine_check(t->e));
@@ -361,7 +385,7 @@ static void reassembly__text_in_three_pieces__is_put_together(void **state)
     for (uint32_t more = 0; more <= len; more++)
         for (uint32_t first = 0; more + first <= len; first++) {
             struct rill_packet packet = {.csum = RILL_CSUM_VERIFY};
-            give(t, at, len, more, first, &packet, false);
+            give(t, at, len, (struct pieces){more, first, false}, &packet);
             rig_drain(t);
             flow_swallow(t);
             app_read(t, len);
@@ -381,7 +405,7 @@ static void reassembly__pieces_around_a_gap__are_put_together(void **state)
             struct rill_packet packet = {.csum = RILL_CSUM_VERIFY};
             in(t, ". 31:61(30) ack 1");
             out(t, ". 1:1(0) ack 1");
-            assert_true(give(t, 11, 100, more, first, &packet, false)); /* to be drained */
+            assert_true(give(t, 11, 100, (struct pieces){more, first, false}, &packet)); /* to be drained */
             rig_drain(t);
             out(t, ". 1:1(0) ack 1");
             in(t, ". 1:21(20) ack 1");
@@ -399,14 +423,14 @@ static void reassembly__checksum__is_verified_unless_it_is_known(void **state)
     struct rig *t = rig_established(NULL);
     struct rill_packet packet = {.csum = RILL_CSUM_VERIFY};
     (void)state;
-    give(t, 1, 10, 0, 4, &packet, true);
+    give(t, 1, 10, (struct pieces){0, 4, true}, &packet);
     rig_drain(t);
     out_none(t); /* no answer: it must come again */
     expect_counted(t, RILL_DROP_TCP_CHECKSUM, 1);
     expect_readable(t, 0);
     for (size_t i = 0; i < COUNT_OF(known); i++) {
         packet = (struct rill_packet){.csum = known[i]};
-        give(t, 1 + 10 * (int64_t)i, 10, 0, 4, &packet, true);
+        give(t, 1 + 10 * (int64_t)i, 10, (struct pieces){0, 4, true}, &packet);
         expect_readable(t, 10 * (uint32_t)(i + 1));
     }
     app_read(t, 20);
@@ -423,7 +447,8 @@ static void reassembly__super_segment__is_taken_whole_and_acknowledged_at_once(v
     int64_t at = 1;
     (void)state;
     for (int k = 0; k < 5; k++) {
-        assert_false(give(t, at, 43800, 0, 20000, &packet, false)); /* several may be taken in first */
+        assert_false(give(t, at, 43800, (struct pieces){0, 20000, false},
+                          &packet)); /* several may be taken in first */
         at += 43800;
         rig_drain(t);
         out(t, ". 1:1(0) ack %lld", (long long)at);
@@ -441,7 +466,7 @@ static void reassembly__super_segment_over_the_edge__is_trimmed(void **state)
     struct rig *t = rig_established(&(struct rig_setup){.rcvbuf_bytes = 10000});
     struct rill_packet packet = {.csum = RILL_CSUM_GOOD, .segment_bytes = 1460};
     (void)state;
-    give(t, 1, 60000, 100, 0, &packet, false);
+    give(t, 1, 60000, (struct pieces){100, 0, false}, &packet);
     rig_drain(t);
     out(t, ". 1:1(0) ack 10001 win 0");
     app_read(t, 10000);
@@ -462,6 +487,7 @@ int main(void)
         cmocka_unit_test(reassembly__fin_before_its_text__waits),
         cmocka_unit_test(reassembly__text_beyond_the_fin__is_dropped),
         cmocka_unit_test(reassembly__fin_inside_of_what_came__is_ignored),
+        cmocka_unit_test(reassembly__fin_right_of_the_window__comes_again),
         cmocka_unit_test(reassembly__text_in_three_pieces__is_put_together),
         cmocka_unit_test(reassembly__pieces_around_a_gap__are_put_together),
         cmocka_unit_test(reassembly__checksum__is_verified_unless_it_is_known),
