@@ -55,6 +55,8 @@ static int make_room(struct ranges *set, struct mem *mem)
     return 0;
 }
 
+int ranges_reserve(struct ranges *set, struct mem *mem) { return make_room(set, mem); }
+
 static void insert_at(struct ranges *set, uint16_t i, struct range range)
 {
     ASSERT(i <= set->count && set->count < set->cap);

@@ -20,6 +20,9 @@ struct ranges {
     uint32_t bytes; /* sum of the lengths */
 };
 
+/* Makes room for one more interval, which stays until ranges_clear: 0, -ENOMEM, -ENOSPC. */
+int ranges_reserve(struct ranges *set, struct mem *mem);
+
 /* Adds [begin, end), begin < end; merges what overlaps or touches.  0, -ENOMEM, or -ENOSPC if it would be one
  * interval too many; on error nothing has changed. */
 int ranges_add(struct ranges *set, struct mem *mem, uint64_t begin, uint64_t end);

@@ -25,8 +25,6 @@ static void advance_una(struct rill_engine *e, struct tcb *c, uint64_t ack)
     ASSERT(ack > c->snd.una && ack <= c->snd.nxt);
     c->snd.una = ack;
     ranges_trim(&fl->lost, ack);
-    if (fl->lost.count == 0)
-        ranges_clear(&fl->lost, &e->mem);
     fl->since_us = e->now_us;
     take_rtt(e, c);
 }

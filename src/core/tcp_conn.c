@@ -131,6 +131,12 @@ int tcp_need_flight(struct rill_engine *e, struct tcb *c)
     c->fl = mem_alloc(&e->mem, sizeof *c->fl);
     if (c->fl == NULL)
         return -ENOBUFS;
+    /* What is sent must be sent again when it is lost, however short memory is then. */
+    if (ranges_reserve(&c->fl->lost, &e->mem) != 0) {
+        mem_free(&e->mem, c->fl, sizeof *c->fl);
+        c->fl = NULL;
+        return -ENOBUFS;
+    }
     c->fl->since_us = e->now_us;
     c->fl->sent_us = e->now_us;
     c->fl->recover = c->snd.una - 1; /* RFC 6582 3.2 step 1: the first duplicate ACKs may start a recovery */
@@ -157,7 +163,6 @@ int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t
     c->snd.iss32 = tcp_isn(e, raddr, rport, lport);
     c->snd.una = c->snd.nxt = tcp_iss(c);
     c->snd.end = tcp_iss(c) + 1; /* the SYN is to be sent; data comes after it */
-    c->active = true;
     if (tcp_need_flight(e, c) != 0) {
         mem_free(&e->mem, c, sizeof *c);
         return -ENOBUFS;

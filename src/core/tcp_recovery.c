@@ -23,7 +23,8 @@ void recovery_start(struct tcb *c)
     }
 }
 
-/* Marks [begin, end) lost.  Without memory for the mark the next timeout tries again. */
+/* Marks [begin, end) lost.  There is room for the first ranges (tcp_need_flight); without memory for more the
+ * next timeout, which makes one of all, tries again. */
 static void mark_lost(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end, enum rill_why why)
 {
     c->fl->lost_why = (uint8_t)why;

@@ -274,6 +274,25 @@ static void ranges__without_memory__what_needs_none_still_works(void **state)
     ranges_clear(&set, &mem);
 }
 
+static void ranges__reserved_room__is_there_without_memory(void **state)
+{
+    struct test_heap heap = {.fail_all = true};
+    struct mem mem = test_heap_mem(&heap, SIZE_MAX);
+    struct ranges set = {0};
+    (void)state;
+    assert_int_equal(ranges_reserve(&set, &mem), -ENOMEM);
+    heap.fail_all = false;
+    assert_int_equal(ranges_reserve(&set, &mem), 0);
+    heap.fail_all = true;
+    for (uint64_t pos = 10; pos < 100; pos += 10) { /* emptied, it is still there */
+        assert_int_equal(ranges_reserve(&set, &mem), 0);
+        assert_int_equal(ranges_add(&set, &mem, pos, pos + 5), 0);
+        ranges_trim(&set, pos + 5);
+    }
+    ranges_clear(&set, &mem);
+    assert_int_equal(heap.live_blocks, 0);
+}
+
 static void ranges__empty_set__holds_nothing(void **state)
 {
     (void)state;
@@ -333,6 +352,7 @@ int main(void)
         cmocka_unit_test(ranges__neighbours__become_one),
         cmocka_unit_test(ranges__at_the_limit__one_more_is_refused_and_changes_nothing),
         cmocka_unit_test(ranges__without_memory__what_needs_none_still_works),
+        cmocka_unit_test(ranges__reserved_room__is_there_without_memory),
         cmocka_unit_test(ranges__empty_set__holds_nothing),
         cmocka_unit_test(ranges__broken_structure__is_not_sound),
     };
