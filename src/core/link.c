@@ -157,7 +157,7 @@ uint32_t link_split(const struct rill_packet *in, uint32_t index, uint8_t *out, 
         tcp[13] &= (uint8_t) ~(RILL_FIN | RILL_PSH);
     if (index > 0)
         tcp[13] &= (uint8_t)~RILL_CWR; /* RFC 3168 6.1.2: once for a reduction of the window */
-    if (view.seg.up16 < off)
+    if (index > 0 && view.seg.up16 <= off)
         tcp[13] &= (uint8_t)~RILL_URG; /* RFC 9293 3.1: the pointer counts from the segment's own number */
     wire_put16(tcp + 18, (uint16_t)(view.seg.up16 - min_u64(off, view.seg.up16)));
     struct wire_sum pseudo = wire_sum_start();

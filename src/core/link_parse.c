@@ -126,7 +126,7 @@ static bool take_integer(struct parse *p, uint64_t min, uint64_t max, uint64_t *
     return *value >= min || fail(p, start, expected);
 }
 
-/* A number and its unit: digits * factor / divisor.  At most ten digits, so that nothing wraps. */
+/* A number and its unit: digits * factor / divisor.  The thirteen digits of the largest time are enough. */
 static bool take_quantity(struct parse *p, const struct quantity *q, uint64_t *value)
 {
     uint32_t start = p->pos, count = 0;
@@ -143,7 +143,7 @@ static bool take_quantity(struct parse *p, const struct quantity *q, uint64_t *v
         digits = digits * 10 + (uint64_t)(c - '0');
         count += digits > 0;
         divisor *= fraction ? 10 : 1;
-        if (count > 10 || divisor > 1000000000)
+        if (count > 13 || divisor > 1000000000)
             return fail(p, p->pos, "expected fewer digits");
     }
     if (p->pos == start)
@@ -156,10 +156,15 @@ static bool take_quantity(struct parse *p, const struct quantity *q, uint64_t *v
         return fail(p, p->pos, q->expected_unit);
     if (factor == 0)
         factor = q->units[0].factor;
-    if (digits * factor % divisor != 0)
+    for (; divisor > 1 && factor > 1; divisor /= 10) /* both are powers of ten */
+        factor /= 10;
+    if (digits % divisor != 0)
         return fail(p, start, "expected a number with fewer decimals");
-    *value = digits * factor / divisor;
-    return (*value >= q->min && *value <= q->max) || fail(p, start, q->expected_range);
+    digits /= divisor;
+    if (digits > q->max / factor || digits * factor < q->min)
+        return fail(p, start, q->expected_range);
+    *value = digits * factor;
+    return true;
 }
 
 /* The end of a number's word. */
@@ -190,9 +195,14 @@ static bool take_optional(struct parse *p, const struct quantity *q, uint32_t *v
     return !number_follows(p) || take_u32(p, q, value);
 }
 
+/* Like all that follows, this leaves nothing behind of what has no effect: so what is written is read as
+ * equal. */
 static bool take_chance(struct parse *p, struct link_chance *to)
 {
-    return take_u32(p, &chance, &to->p) && take_optional(p, &chance, &to->corr);
+    if (!take_u32(p, &chance, &to->p) || !take_optional(p, &chance, &to->corr))
+        return false;
+    to->corr = to->p ? to->corr : 0;
+    return true;
 }
 
 static bool take_count(struct parse *p, uint32_t max, uint32_t *value, const char *expected)
@@ -288,23 +298,29 @@ static bool parse_delay(struct parse *p)
     bool jitter = number_follows(p);
     if (!take_optional(p, &delay, &c->jitter_us) || !take_optional(p, &chance, &c->delay_corr))
         return false;
+    c->delay_corr = c->jitter_us ? c->delay_corr : 0;
     skip_space(p);
     uint32_t start = p->pos;
     if (!take_word(p, "distribution"))
         return true;
     if (!jitter)
         return fail(p, start, "expected a jitter, as in 5ms, before the distribution");
-    c->normal = take_word(p, "normal");
+    bool normal = take_word(p, "normal");
     skip_space(p);
-    return c->normal || take_word(p, "uniform") || fail(p, p->pos, "expected uniform or normal");
+    c->normal = normal && c->jitter_us;
+    return normal || take_word(p, "uniform") || fail(p, p->pos, "expected uniform or normal");
 }
 
 static bool parse_reorder(struct parse *p)
 {
-    if (!take_chance(p, &p->config.reorder))
+    struct link_config *c = &p->config;
+    uint32_t gap = 0;
+    if (!take_chance(p, &c->reorder))
         return false;
-    return !take_word(p, "gap") ||
-           take_count(p, UINT32_MAX, &p->config.reorder_gap, "expected a distance, 1 or more");
+    if (take_word(p, "gap") && !take_count(p, UINT32_MAX, &gap, "expected a distance, 1 or more"))
+        return false;
+    c->reorder_gap = c->reorder.p && gap > 1 ? gap : 0;
+    return true;
 }
 
 static bool parse_drop(struct parse *p)
