@@ -102,14 +102,17 @@ static void window__peers_shift_over_14__counts_as_14(void **state)
         struct rig_setup setup = {.mtu = 65535, .peer_opts = opts, .peer_win = 1};
         struct rig *t;
         snprintf(opts, sizeof opts, "<mss 16384,nop,wscale %u>", shifts[i]);
-        t = rig_established(&setup);
-        app_write(t, 50000); /* the initial congestion window would take two segments */
-        out(t, ". 1:16385(16384) ack 1");
-        out_none(t);
-        in(t, ". 1:1(0) ack 16385 win 2");
-        flow_out(t, 16385, 32768, 16384, false, 1);
-        out_none(t);
-        rig_end(t);
+        for (int active = 0; active < 2; active++) {
+            t = active ? rig_connected(&setup) : rig_established(&setup);
+            in(t, ". 1:1(0) ack 1 win 1");
+            app_write(t, 50000); /* the initial congestion window would take two segments */
+            out(t, ". 1:16385(16384) ack 1");
+            out_none(t);
+            in(t, ". 1:1(0) ack 16385 win 2");
+            flow_out(t, 16385, 32768, 16384, false, 1);
+            out_none(t);
+            rig_end(t);
+        }
     }
 }
 
