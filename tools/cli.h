@@ -107,6 +107,9 @@ int serve_main(int argc, char **argv);
 int nc_main(int argc, char **argv);
 int lab_main(int argc, char **argv);
 int memory_main(int argc, char **argv);
+int ss_main(int argc, char **argv);
+int link_main(int argc, char **argv);
+int stat_main(int argc, char **argv);
 
 /* The services that `serve` and `lab` were asked for: (service, port) pairs. */
 enum { SERVE_LISTENERS_MAX = 64 };

@@ -7,6 +7,7 @@
  * caller is root, so that no privilege is needed where /dev/net/tun may be opened by everybody.  Nothing
  * outlives it: the namespaces and the device go with the last process in them. */
 #include "cli.h"
+#include "control.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -234,9 +235,20 @@ static int run_command(const struct lab *lab)
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
+/* Where the stack of this lab and whoever asks it find each other; before the user id changes, because the
+ * directory depends on it. */
+static void name_control(void)
+{
+    char name[16], path[CONTROL_PATH_BYTES];
+    (void)snprintf(name, sizeof name, "lab-%d", (int)getpid());
+    if (!control_path(name, path) || setenv(CONTROL_ENV, path, 1) != 0)
+        unsetenv(CONTROL_ENV);
+}
+
 static int lab_run(struct lab *lab)
 {
     pid_t stack = 0;
+    name_control();
     if (make_namespaces() != 0 || bring_up_loopback() != 0)
         return CLI_FAILURE;
     /* So that a ping without privileges works too; where it cannot be set, one with them still does. */

@@ -12,6 +12,9 @@ static const char usage[] =
     "  nc [-l] [-N] [HOST] PORT    relay standard input and output over a connection\n"
     "  lab [-- CMD [ARG]...]       run CMD or a shell in a private network namespace\n"
     "                              that has the stack and its services in it\n"
+    "  ss                          the connections of a running stack\n"
+    "  link [in|out [SPEC]]        show or change its link emulation\n"
+    "  stat                        its counters, with their meanings\n"
     "\n"
     "'rill COMMAND --help' says more.\n"
     "\n"
@@ -27,6 +30,9 @@ static const struct {
     {"serve", serve_main},
     {"nc", nc_main},
     {"lab", lab_main},
+    {"ss", ss_main},
+    {"link", link_main},
+    {"stat", stat_main},
     {"memory-demo", memory_main}, /* for tools/demo; not in the help */
 };
 

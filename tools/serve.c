@@ -3,6 +3,7 @@
  * rill_poll() waits for the listeners, the clients, the signals and, if it is asked for, the end of the talk
  * service, which waits in plain blocking calls in a thread of its own.  Nothing here waits anywhere else. */
 #include "cli.h"
+#include "control.h"
 #include "service.h"
 
 #include <errno.h>
@@ -14,13 +15,14 @@
 #include <unistd.h>
 
 enum { CLIENTS_MAX = 1024, TALK_PORT = 8080, BACKLOG = 128 };
-/* Polled ahead of the clients: signals, the end of talk, the listeners. */
-enum { POLL_SIGNAL, POLL_TALK, POLL_LISTENER };
+/* Polled ahead of the clients: signals, the end of talk, the control socket, the listeners. */
+enum { POLL_SIGNAL, POLL_TALK, POLL_CONTROL, POLL_LISTENER = POLL_CONTROL + CONTROL_POLLS };
 /* How long no connection is accepted after the stack had no room for one: the listener stays readable. */
 enum { ACCEPT_PAUSE_MS = 200, ACCEPTS_PER_TURN = 16 };
 
 struct server {
     struct serve_plan plan;
+    struct control control;
     int listener[SERVE_LISTENERS_MAX];
     int signal_fd;
     int talk_done_fd; /* -1: no talk */
@@ -207,6 +209,7 @@ static int prepare_poll(struct server *server, int64_t now)
         wake = server->accept_after_ms;
     server->poll[POLL_SIGNAL] = (struct pollfd){server->signal_fd, POLLIN, 0};
     server->poll[POLL_TALK] = (struct pollfd){server->talk_done_fd, POLLIN, 0};
+    control_prepare(&server->control, server->poll + POLL_CONTROL, &wake);
     struct pollfd *poll = server->poll + POLL_LISTENER;
     for (int i = 0; i < server->plan.count; i++)
         *poll++ = (struct pollfd){accepting ? server->listener[i] : -1, POLLIN, 0};
@@ -240,6 +243,7 @@ static int serve_loop(struct server *server)
             server->talk_done_fd = -1;
         }
         int64_t now = now_ms();
+        control_step(&server->control, server->poll + POLL_CONTROL, now);
         step_clients(server, polled, now);
         for (int i = 0; i < server->plan.count; i++) {
             if (server->poll[POLL_LISTENER + i].revents != 0)
@@ -275,8 +279,20 @@ static int talk_start(struct talk *talk, struct server *server)
 /* ---- From the start to the end
  * ------------------------------------------------------------------------------------ */
 
-static int announce(const struct cli *cli, const struct serve_plan *plan, int ready_fd)
+/* How to look in from another terminal. */
+static void announce_control(const struct control *control)
 {
+    const char *name = control_name(control);
+    if (control->listener < 0)
+        printf("No control socket at %s: %s; rill ss, link and stat do not reach it.\n", control->path,
+               strerror(control->error));
+    else
+        printf("rill ss, rill link and rill stat look in%s%s.\n", *name != '\0' ? " with --tun " : "", name);
+}
+
+static int announce(const struct cli *cli, const struct server *server, int ready_fd)
+{
+    const struct serve_plan *plan = &server->plan;
     if (ready_fd >= 0) {
         bool told = write(ready_fd, "+", 1) == 1;
         close(ready_fd);
@@ -284,6 +300,7 @@ static int announce(const struct cli *cli, const struct serve_plan *plan, int re
     }
     printf("rill: %s is up on %s; try in another terminal:\n", cli->options.addr, cli->options.tun);
     serve_print_hints(cli, plan, stdout);
+    announce_control(&server->control);
     printf("Ctrl-C ends it.\n");
     return fflush(stdout);
 }
@@ -294,7 +311,7 @@ static int serve_started(struct cli *cli, struct server *server, struct talk *ta
         return CLI_FAILURE;
     if (server->plan.talk && (talk->server_fd = talk_listen(server->plan.talk_port)) < 0)
         return CLI_FAILURE;
-    if (announce(cli, &server->plan, ready_fd) != 0)
+    if (announce(cli, server, ready_fd) != 0)
         return CLI_FAILURE;
     if (server->plan.talk && talk_start(talk, server) != 0)
         return CLI_FAILURE;
@@ -323,7 +340,9 @@ int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd)
     int status = cli_start(cli);
     if (status != 0)
         return status;
+    control_open(&server.control, cli->options.tun);
     status = serve_started(cli, &server, &talk, ready_fd);
+    control_close(&server.control);
     cli_print_stats(cli);
     cli_signals_default();
     rill_stop(CLI_STOP_MS);
