@@ -53,6 +53,11 @@ struct rill_options {
     void (*on_packet)(void *ctx, const void *data, size_t len,
                       bool out); /* sees each packet that crosses the TUN, or NULL; calls nothing of rill */
     void *on_packet_ctx;
+    /* What is done to packets, see rill_link(); NULL: nothing. */
+    const char *link_in, *link_out;
+    /* Files to write, NULL: none.  A pcapng capture with the reason of each packet sent; the trace as one
+     * JSON object a line.  They are replaced if they exist. */
+    const char *capture, *trace_file;
     struct rill_config
         engine; /* timers, buffers, limits, trace; addr, prefix, mtu, allocator and entropy are filled in */
 };
@@ -135,6 +140,8 @@ int rill_connections(struct rill_connection *list, int cap);
  * and rill_error(), which names the place of the mistake; EBADF. */
 enum rill_direction { RILL_IN, RILL_OUT };
 int rill_link(enum rill_direction direction, const char *spec);
+/* Whether the words are settings: 0, or -1 with EINVAL and rill_error().  Needs no started stack. */
+int rill_link_check(const char *spec);
 /* What is set now, in canonical words: the length, written to text with its final 0 as far as cap allows; -1
  * and EBADF. */
 int rill_link_get(enum rill_direction direction, char *text, size_t cap);

@@ -108,6 +108,18 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
     case CLI_LOG:
         cli->log = optarg;
         return -1;
+    case 'w':
+        cli->options.capture = optarg;
+        return -1;
+    case CLI_TRACE:
+        cli->options.trace_file = optarg;
+        return -1;
+    case CLI_IN:
+    case CLI_OUT:
+        if (rill_link_check(optarg) != 0)
+            return cli_usage_error(cli, "--%s: %s", option == CLI_IN ? "in" : "out", rill_error());
+        *(option == CLI_IN ? &cli->options.link_in : &cli->options.link_out) = optarg;
+        return -1;
     case CLI_STATS:
         cli->stats = true;
         return -1;

@@ -47,15 +47,19 @@ enum {
     CLI_MTU,
     CLI_LOG,
     CLI_STATS,
+    CLI_TRACE,
+    CLI_IN,
+    CLI_OUT,
     CLI_BARE
 };
 
-#define CLI_SHORT ":hv"
+#define CLI_SHORT ":hvw:"
 #define CLI_LONG                                                                                             \
     {"help", no_argument, NULL, CLI_HELP}, {"verbose", no_argument, NULL, CLI_VERBOSE},                      \
         {"tun", required_argument, NULL, CLI_TUN}, {"addr", required_argument, NULL, CLI_ADDR},              \
         {"peer", required_argument, NULL, CLI_PEER}, {"mtu", required_argument, NULL, CLI_MTU},              \
-        {"log", required_argument, NULL, CLI_LOG},                                                           \
+        {"log", required_argument, NULL, CLI_LOG}, {"trace", required_argument, NULL, CLI_TRACE},            \
+        {"in", required_argument, NULL, CLI_IN}, {"out", required_argument, NULL, CLI_OUT},                  \
     {                                                                                                        \
         "stats", no_argument, NULL, CLI_STATS                                                                \
     }
@@ -68,6 +72,13 @@ enum {
     "  -v, --verbose     print each segment: time, direction, connection, flags,\n"                          \
     "                    seq:end(len), ack, win; twice: states and events too\n"                             \
     "  --log FILE        print that to FILE instead of standard error\n"                                     \
+    "  -w FILE           write a capture for Wireshark (pcapng), in which each packet of the\n"              \
+    "                    stack says why it was sent\n"                                                       \
+    "  --trace FILE      write what happens, one JSON object a line\n"                                       \
+    "  --in LINK         what happens to packets to the stack, in the words of tc netem\n"                   \
+    "  --out LINK        and to those from it, such as: loss 5% delay 20ms 5ms rate 10mbit\n"                \
+    "                    duplicate 1% reorder 25% corrupt 0.1% limit 100 seed 7; drop 5,9-12;\n"             \
+    "                    drop data 3; blackout 2s..3s; port 7; without port, 80 is left alone\n"             \
     "  --stats           print the counters to standard error at the end\n"                                  \
     "  -h, --help        this text\n"
 

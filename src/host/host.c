@@ -6,6 +6,7 @@
  */
 #include "host.h"
 
+#include "link_print.h"
 #include "options.h"
 
 #include <errno.h>
@@ -116,6 +117,7 @@ static void in_child(void)
         (void)close(stack.tun.fd);
     if (stack.foreign_fd >= 0)
         (void)close(stack.foreign_fd);
+    gate_forget(&stack.gate);
     if (phase != STOPPED)
         buried = stack;
     stack = fresh;
@@ -176,16 +178,20 @@ static int start_engine(const struct rill_options *options, const struct tun_con
     config.addr = device->addr;
     config.prefix_len = device->prefix_len;
     config.mtu = (uint32_t)stack.tun.mtu;
+    int result = gate_open(&stack.gate, options, &stack.tun, &config, loop_now(), error);
+    if (result != 0)
+        return result;
     config.alloc = heap_alloc;
     config.free = heap_free;
     config.mem_ctx = &refused;
     config.entropy = entropy;
     config.entropy_ctx = NULL;
-    stack.engine = rill_engine_new(&config, loop_now());
+    stack.engine = stack.gate.engine = rill_engine_new(&config, loop_now());
     if (stack.engine != NULL) {
         socks_init(&stack.socks, stack.engine);
         return 0;
     }
+    gate_close(&stack.gate);
     if (refused)
         return tun_fail(error, ENOMEM, "out of memory: free some, or lower mem_cap_bytes");
     return tun_fail(error, EINVAL,
@@ -210,8 +216,6 @@ static int start(const struct rill_options *options, struct tun_error *error)
         return result;
     result = start_engine(options, &device, error);
     if (result == 0) {
-        stack.on_packet = options->on_packet;
-        stack.on_packet_ctx = options->on_packet_ctx;
         stack.tun_pause_until_us = 0;
         stack.stopping = false;
         result = loop_start(&stack);
@@ -219,6 +223,7 @@ static int start(const struct rill_options *options, struct tun_error *error)
             (void)tun_fail(error, -result, "cannot start the background thread: %s", strerror(-result));
             socks_free(&stack.socks);
             rill_engine_free(stack.engine);
+            gate_close(&stack.gate);
         }
     }
     if (result == 0) {
@@ -283,6 +288,7 @@ int rill_stop(int timeout_ms)
     loop_end(&stack);
     socks_free(&stack.socks);
     rill_engine_free(stack.engine);
+    gate_close(&stack.gate);
     tun_close(&stack.tun);
     if (stack.foreign_fd >= 0)
         (void)close(stack.foreign_fd);
@@ -312,6 +318,44 @@ int rill_event_fd(void)
             stack.foreign_fd = result;
     }
     return (int)call_end(&call, result);
+}
+
+int rill_link_check(const char *spec)
+{
+    struct link_config config;
+    struct tun_error error;
+    return gate_parse(spec, &config, &error) == 0 ? 0 : failed(&error);
+}
+
+int rill_link(enum rill_direction direction, const char *spec)
+{
+    struct call call;
+    struct link_config config;
+    struct tun_error error;
+    if (direction != RILL_IN && direction != RILL_OUT)
+        (void)tun_fail(&error, EINVAL, "a link has the directions RILL_IN and RILL_OUT");
+    else if (gate_parse(spec, &config, &error) == 0)
+        error.code = 0;
+    if (error.code != 0)
+        return failed(&error);
+    if (!call_begin(&call, -1))
+        return -1;
+    link_set(&stack.gate.link[direction], &config);
+    return (int)call_end(&call, 0);
+}
+
+int rill_link_get(enum rill_direction direction, char *text, size_t cap)
+{
+    struct call call;
+    char all[LINK_TEXT_MAX];
+    if (!call_begin(&call, -1))
+        return -1;
+    if (direction != RILL_IN && direction != RILL_OUT)
+        return (int)call_end(&call, -EINVAL);
+    uint32_t len = link_print(&stack.gate.link[direction].config, all);
+    if (cap > 0)
+        (void)snprintf(text, cap, "%s", all);
+    return (int)call_end(&call, len);
 }
 
 int rill_connections(struct rill_connection *list, int cap)

@@ -25,29 +25,6 @@ rill_time loop_now(void)
 /* ---- Packets
  * ------------------------------------------------------------------------------------------------- */
 
-static void show(struct loop *loop, const struct rill_packet *packet, bool out)
-{
-    /* The buffer is free here: what came in has been taken in. */
-    const struct rill_slice *part[3] = {&packet->head, &packet->body[0], &packet->body[1]};
-    size_t len = 0;
-    for (int i = 0; i < 3; i++)
-        if (part[i]->len > 0 && part[i]->len <= LOOP_PACKET_MAX - len) {
-            memmove(loop->packet + len, part[i]->data, part[i]->len);
-            len += part[i]->len;
-        }
-    loop->on_packet(loop->on_packet_ctx, loop->packet, len, out);
-}
-
-static void drain(struct loop *loop, rill_time now_us)
-{
-    struct rill_packet packet;
-    while (rill_output(loop->engine, &packet, now_us)) {
-        tun_write(&loop->tun, &packet);
-        if (loop->on_packet != NULL)
-            show(loop, &packet, true);
-    }
-}
-
 static void kick(struct waiter *w)
 {
     uint64_t one = 1;
@@ -82,29 +59,26 @@ static void kick_ready(struct loop *loop)
     }
 }
 
-/* Reads what is there, if it may be read, and gives the engine the time.  Those who may go on are kicked. */
+/* Reads what is there, if it may be read, and gives engine and links the time.  Those who may go on are
+ * kicked. */
 static void turn(struct loop *loop, bool readable)
 {
     unsigned count = 0;
     rill_time now_us = loop_now();
     while (readable && count < BATCH) {
-        ssize_t len = tun_read(&loop->tun, loop->packet, LOOP_PACKET_MAX);
+        ssize_t len = tun_read(&loop->tun, loop->gate.packet, GATE_PACKET_MAX);
         if (len < 0)
             loop->tun_pause_until_us = now_us + TUN_PAUSE_US;
         if (len <= 0)
             break;
         count++;
         now_us = loop_now();
-        struct rill_packet packet = {.head = {loop->packet, (uint32_t)len}, .csum = RILL_CSUM_VERIFY};
-        if (loop->on_packet != NULL)
-            loop->on_packet(loop->on_packet_ctx, loop->packet, (size_t)len, false);
-        if (rill_input(loop->engine, &packet, now_us))
-            drain(loop, now_us);
+        gate_input(&loop->gate, (size_t)len, now_us);
     }
-    bool due = rill_deadline(loop->engine) <= now_us;
+    bool due = gate_deadline(&loop->gate) <= now_us;
     if (due)
-        rill_advance(loop->engine, now_us);
-    drain(loop, now_us);
+        gate_advance(&loop->gate, now_us);
+    gate_drain(&loop->gate, now_us);
     if (count == 0 && !due)
         return;
     kick_ready(loop);
@@ -116,12 +90,12 @@ static void turn(struct loop *loop, bool readable)
 
 void loop_pump(struct loop *loop) { turn(loop, loop_now() >= loop->tun_pause_until_us); }
 
-/* Sends what there is; the driver must not sleep longer than the engine wants now. */
+/* Sends what there is; the driver must not sleep longer than engine and links want now. */
 static void flush(struct loop *loop)
 {
     struct waiter *driver = loop->driver;
-    drain(loop, loop_now());
-    if (driver != NULL && driver->polling && rill_deadline(loop->engine) < driver->until_us)
+    gate_drain(&loop->gate, loop_now());
+    if (driver != NULL && driver->polling && gate_deadline(&loop->gate) < driver->until_us)
         kick(driver);
 }
 
@@ -242,7 +216,7 @@ static int poll_until(struct loop *loop, struct waiter *w, rill_time until_us, c
 /* One wait as the driver, and what has arrived.  The thread may have lost the token meanwhile. */
 static int drive(struct loop *loop, struct waiter *w, rill_time until_us, const sigset_t *mask)
 {
-    rill_time end_us = min_u64(until_us, rill_deadline(loop->engine));
+    rill_time end_us = min_u64(until_us, gate_deadline(&loop->gate));
     bool pause = loop_now() < loop->tun_pause_until_us;
     if (pause)
         end_us = min_u64(end_us, loop->tun_pause_until_us);
@@ -338,8 +312,7 @@ int loop_start(struct loop *loop)
     w->polled = w->own;
     w->polled_count = 2;
     list_init(&w->link);
-    loop->packet = malloc(LOOP_PACKET_MAX);
-    int result = w->event_fd < 0 ? -errno : loop->packet == NULL ? -ENOMEM : 0;
+    int result = w->event_fd < 0 ? -errno : 0;
     if (result == 0) {
         sigset_t all, before;
         (void)sigfillset(&all);
@@ -375,6 +348,4 @@ void loop_end(struct loop *loop)
     list_init(&loop->spare);
     if (loop->background.event_fd >= 0)
         (void)close(loop->background.event_fd);
-    free(loop->packet);
-    loop->packet = NULL;
 }

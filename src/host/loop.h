@@ -6,9 +6,10 @@
  *
  * A call that has to wait enrols a struct waiter, which has an eventfd of its own, and calls loop_wait until
  * what it wants has come.  Among all waiters one is the driver (it holds the token): the TUN is in its poll,
- * as the engine's deadline is its timeout; after each batch of packets it kicks (writes the eventfd of) those
- * waiters whose sockets have become ready.  The others poll their own eventfd.  So request and response cross
- * no thread, signals interrupt every waiter, and each may have descriptors of the kernel in its poll too.
+ * as the deadline of engine and links is its timeout; after each batch of packets it kicks (writes the
+ * eventfd of) those waiters whose sockets have become ready.  The others poll their own eventfd.  So request
+ * and response cross no thread, signals interrupt every waiter, and each may have descriptors of the kernel
+ * in its poll too.
  *
  * The token is held from the first wait of a call to its end.  A driver that is done kicks one other waiter,
  * which then finds the token free.  When there is none, the background thread has to take over: while calls
@@ -22,11 +23,12 @@
  * Invariants, whenever the lock is free:
  *   - the engine has nothing to send (loop_changed and loop_wait drain it);
  *   - if there are waiters and the token is free, one of them is kicked or on its way into the lock;
- *   - the driver's poll ends no later than the engine's deadline, or the driver is kicked. */
+ *   - the driver's poll ends no later than the deadline of engine and links, or the driver is kicked. */
 #ifndef RILL_LOOP_H
 #define RILL_LOOP_H
 
 #include "base.h"
+#include "gate.h"
 #include "rill.h"
 #include "sock.h"
 #include "tun.h"
@@ -62,9 +64,7 @@ struct loop {
     struct rill_engine *engine;
     struct socks socks;
     struct tun tun;
-    uint8_t *packet; /* the one hot buffer that packets are read into */
-    void (*on_packet)(void *ctx, const void *data, size_t len, bool out);
-    void *on_packet_ctx;
+    struct gate gate;
     rill_time tun_pause_until_us; /* a broken device is not polled before this */
 
     struct list waiters, spare;
@@ -79,12 +79,10 @@ struct loop {
     int foreign_fd; /* rill_event_fd, -1: not asked for */
 };
 
-#define LOOP_PACKET_MAX 65536u
-
 rill_time loop_now(void);
 
-/* Buffer, background thread; the engine, the sockets and the TUN are there already.  The lock is held.  0 or
- * -errno. */
+/* Background thread; the engine, the sockets, the TUN and the gate are there already.  The lock is held.  0
+ * or -errno. */
 int loop_start(struct loop *loop);
 /* Ends the thread and frees what loop_start made.  Nobody waits any more.  The lock is held, and let go while
  * the thread ends. */

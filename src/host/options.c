@@ -4,6 +4,8 @@
  * with the device's own address, so anything else would start and then be silent. */
 #include "options.h"
 
+#include "gate.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -94,6 +96,12 @@ int options_check(const struct rill_options *options, struct tun_config *config,
         return tun_fail(error, EINVAL,
                         "addr %s is not in the network of peer %s: choose it from that network",
                         options->addr, options->peer);
+    struct link_config link;
+    result = gate_parse(options->link_in, &link, error);
+    if (result == 0)
+        result = gate_parse(options->link_out, &link, error);
+    if (result != 0)
+        return result;
     if (options->mtu < 68 || options->mtu > 65535)
         return tun_fail(error, EINVAL, "mtu %d is out of range: 68 to 65535, 1500 is usual", options->mtu);
     return 0;
