@@ -221,7 +221,7 @@ static uint64_t jittered(const struct link_config *config, uint32_t random)
 {
     int64_t delay = config->delay_us, jitter = config->jitter_us;
     if (config->normal) {
-        int64_t sum = -6 * 65535;
+        int64_t sum = -6 * (int64_t)65535;
         for (uint64_t k = 0; k < 12; k++)
             sum += (int64_t)(nth_random(random, k / 4) >> k % 4 * 16 & 0xffff);
         delay += sum * jitter / 65536;
@@ -240,7 +240,7 @@ static void make_plan(struct link *link, uint64_t number, struct plan *plan)
     plan->lost |= gilbert_elliott(link, number);
     plan->duplicate =
         below(draw_correlated(link, number, DRAW_DUPLICATE, 0, c->duplicate.corr), LINK_ONE) < c->duplicate.p;
-    for (uint32_t copy = 0; copy <= plan->duplicate; copy++) {
+    for (uint32_t copy = 0; copy < (plan->duplicate ? 2u : 1u); copy++) {
         plan->copy[copy].delay_us =
             jittered(c, draw_correlated(link, number, DRAW_DELAY, copy, c->delay_corr));
         plan->copy[copy].corrupt = below(draw_correlated(link, number, DRAW_CORRUPT, copy, c->corrupt.corr),
@@ -316,7 +316,7 @@ static uint64_t serialise(struct link *link, uint64_t out_ns, uint32_t len)
         if (out_ns > link->last_out_ns)
             link->rate_rest = 0;
         out_ns = max_u64(out_ns, link->last_out_ns);
-        uint64_t work = len * 8 * (uint64_t)1000000000 + link->rate_rest;
+        uint64_t work = (uint64_t)len * 8 * 1000000000 + link->rate_rest;
         out_ns += work / rate_bps;
         link->rate_rest = work % rate_bps;
     }
