@@ -116,8 +116,10 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
         return -1;
     case CLI_IN:
     case CLI_OUT:
-        if (rill_link_check(optarg) != 0)
-            return cli_usage_error(cli, "--%s: %s", option == CLI_IN ? "in" : "out", rill_error());
+        if (rill_link_check(optarg) != 0) {
+            fprintf(stderr, "%s: --%s: %s\n", cli->name, option == CLI_IN ? "in" : "out", rill_error());
+            return CLI_USAGE;
+        }
         *(option == CLI_IN ? &cli->options.link_in : &cli->options.link_out) = optarg;
         return -1;
     case CLI_STATS:
