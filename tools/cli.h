@@ -121,6 +121,9 @@ int memory_main(int argc, char **argv);
 int ss_main(int argc, char **argv);
 int link_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
+int plot_main(int argc, char **argv);
+int ladder_main(int argc, char **argv);
+int why_main(int argc, char **argv);
 
 /* The services that `serve` and `lab` were asked for: (service, port) pairs. */
 enum { SERVE_LISTENERS_MAX = 64 };
