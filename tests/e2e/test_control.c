@@ -341,8 +341,10 @@ static void body_stale_socket__is_replaced(void)
     CHECK(is_there(SOCKET));
     expect("$RILL ss 2>&1 | grep -o 'Connection refused'", 0, "Connection refused\n");
     scene_await("! ip link show rill0 2>/dev/null");
+    scene_do("ln " SOCKET " rill/lab-1234.sock; touch rill/not-one.sock rill/note");
     rill = serve(ARGV("echo"));
     scene_do("$RILL ss");
+    expect("ls rill", 0, "not-one.sock\nnote\nrill0.sock\n"); /* and with it all that is stale */
     scene_stop(&rill);
     CHECK(!is_there(SOCKET));
 }
