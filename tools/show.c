@@ -5,8 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* "12" with nothing around it; 0: it is no such number. */
-static uint64_t positive(const char *text)
+uint64_t show_number(const char *text)
 {
     char *end;
     errno = 0;
@@ -24,7 +23,7 @@ int show_option(struct cli *cli, struct show_options *show, int option, const ch
         show->local = optarg;
         return -1;
     case 'c':
-        show->conn = positive(optarg);
+        show->conn = show_number(optarg);
         if (show->conn == 0)
             return cli_usage_error(cli, "--conn: '%s' is not a number of a connection (1, 2, ...)", optarg);
         return -1;

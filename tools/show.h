@@ -18,6 +18,9 @@ struct show_options {
         "local", required_argument, NULL, 'l'                                                                \
     }
 
+/* "12" with nothing around it; 0: it is no such number. */
+uint64_t show_number(const char *text);
+
 /* As cli_option: -1 is go on. */
 int show_option(struct cli *cli, struct show_options *show, int option, const char *word, const char *usage);
 /* After the options: the file's name.  -1, or CLI_USAGE. */

@@ -23,6 +23,7 @@ struct line {
     char *room; /* where strings are decoded to: as long as the line is enough */
     struct field field[FIELDS_MAX];
     size_t count;
+    uint32_t number;
 };
 
 static void blanks(struct line *l)
@@ -235,6 +236,7 @@ static void segment(struct trace *trace, struct trace_conn *conn, const struct l
 {
     struct trace_seg *seg = trace_add_seg(conn);
     seg->t_us = number(l, "t", 1000000);
+    seg->order = l->number;
     seg->out = out;
     seg->flags = flags(l);
     seg->seq = number(l, "seq", 1);
@@ -301,7 +303,7 @@ static void numbers(struct trace *trace, struct trace_conn *conn, const struct l
 static void note(struct trace_conn *conn, const struct line *l, enum trace_note_kind kind, const char *a,
                  const char *b)
 {
-    *trace_add_note(conn) = (struct trace_note){number(l, "t", 1000000), kind, a, b};
+    *trace_add_note(conn) = (struct trace_note){number(l, "t", 1000000), l->number, kind, a, b};
 }
 
 /* Ids count from 1 and 0 may be among them: the place is nearly always known. */
@@ -356,7 +358,7 @@ int trace_parse_json(struct trace *trace, const uint8_t *data, size_t len)
         const uint8_t *newline = memchr(data + pos, '\n', len - pos);
         size_t end = newline != NULL ? (size_t)(newline - data) : len;
         struct line line = {.at = (const char *)data + pos, .end = (const char *)data + end, .room = room};
-        lines++;
+        line.number = (uint32_t)++lines;
         if (end - pos >= TRACE_LINE_MAX)
             return trace_fail(trace, "line %zu is longer than %zu bytes", lines, TRACE_LINE_MAX);
         blanks(&line);

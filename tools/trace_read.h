@@ -19,6 +19,7 @@ struct trace_seg {
     uint64_t t_us, seq, ack, us,
         held_us;                 /* us: of the reason, as the RTO; held_us: how long it was held back */
     uint32_t len, win, seq32, n; /* win in bytes; n: of the reason, as in RTO #2 */
+    uint32_t order;              /* among segments and notes: the line */
     uint8_t flags;               /* RILL_FIN … */
     uint8_t sacks;
     bool out, rel;
@@ -42,6 +43,7 @@ enum trace_note_kind { NOTE_STATE, NOTE_TIMER, NOTE_EVENT };
 /* STATE: from a to b.  TIMER: timer a fired.  EVENT: name a, sentence b. */
 struct trace_note {
     uint64_t t_us;
+    uint32_t order;
     enum trace_note_kind kind;
     const char *a, *b;
 };
