@@ -144,7 +144,7 @@ static struct tcp_why why_lost(const struct rill_engine *e, const struct tcb *c)
         why.count = fl->rto_count;
         why.us = (uint32_t)rtt_rto_us(&c->rtt, e->config.rto_max_us);
     } else if (why.why == RILL_WHY_FAST_RETRANSMIT) {
-        why.count = fl->dup_acks;
+        why.count = min_u32(fl->dup_acks, 3); /* the third decided; more may have come in the same batch */
     } else if (why.why == RILL_WHY_PMTU) {
         why.count = c->pmtu;
     } else if (why.why == RILL_WHY_PROBE) {

@@ -203,7 +203,7 @@ enum tcp_verdict tcp_receive_text(struct rill_engine *e, struct tcb *c, const st
     if ((seg->flags & RILL_FIN) != 0 && c->rcv.fin == 0 && text_end < c->rcv.adv && text_end >= c->rcv.nxt &&
         (c->ooo.count == 0 || c->ooo.v[c->ooo.count - 1].end <= text_end))
         c->rcv.fin = text_end;
-    if (c->rcv.fin != 0 && end > c->rcv.fin) {
+    if (c->rcv.fin != 0 && seg->text_len != 0 && end > c->rcv.fin) {
         engine_event(e, RILL_DROP_AFTER_FIN, c, seg);
         end = c->rcv.fin;
     }
