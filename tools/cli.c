@@ -11,6 +11,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define BREAK_WORD(name, word, text) " " word
+
 void cli_init(struct cli *cli, const char *name)
 {
     memset(cli, 0, sizeof *cli);
@@ -77,6 +79,26 @@ static int set_mtu(struct cli *cli)
     return -1;
 }
 
+bool cli_break(const struct cli *cli, const char *list, uint32_t *broken)
+{
+    for (;; list++) {
+        size_t len = strcspn(list, ",");
+        int rule = 0;
+        while (rule < RILL_BREAK_COUNT && (strlen(rill_break_word((enum rill_break)rule)) != len ||
+                                           strncmp(rill_break_word((enum rill_break)rule), list, len) != 0))
+            rule++;
+        if (rule == RILL_BREAK_COUNT) {
+            cli_usage_error(cli, "--break: unknown rule '%.*s'; there are" RILL_BREAKS(BREAK_WORD), (int)len,
+                            list);
+            return false;
+        }
+        *broken |= 1u << rule;
+        list += len;
+        if (*list == '\0')
+            return true;
+    }
+}
+
 int cli_option(struct cli *cli, int option, const char *word, const char *usage)
 {
     switch (option) {
@@ -122,6 +144,8 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
         }
         *(option == CLI_IN ? &cli->options.link_in : &cli->options.link_out) = optarg;
         return -1;
+    case CLI_BREAK:
+        return cli_break(cli, optarg, &cli->options.engine.broken) ? -1 : CLI_USAGE;
     case CLI_STATS:
         cli->stats = true;
         return -1;

@@ -315,9 +315,9 @@ int lab_main(int argc, char **argv)
     if (lab.bare && optind < argc)
         return cli_usage_error(&lab.cli, "--bare and services exclude each other");
     const struct rill_options *o = &lab.cli.options;
-    if (lab.bare && (o->capture || o->trace_file || o->link_in || o->link_out))
-        return cli_usage_error(&lab.cli,
-                               "--bare starts no stack: -w, --trace, --in and --out are for the rill in it");
+    if (lab.bare && (o->capture || o->trace_file || o->link_in || o->link_out || o->engine.broken))
+        return cli_usage_error(
+            &lab.cli, "--bare starts no stack: -w, --trace, --in, --out and --break are for the rill in it");
     if (serve_plan_parse(&lab.cli, argv + optind, &lab.plan) != 0)
         return CLI_USAGE;
     if (lab.plan.talk)
