@@ -58,10 +58,14 @@ static void label(const struct trace_seg *seg, char *text, size_t cap)
 
 static void reason(const struct trace_seg *seg, char *text, size_t cap)
 {
-    size_t len = (size_t)snprintf(text, cap, "%s%s", seg->lost ? "LOST" : "",
-                                  seg->fate != NULL && strcmp(seg->fate, "dropped") != 0 ? ": " : "");
-    if (seg->fate != NULL && strcmp(seg->fate, "dropped") != 0)
-        len += (size_t)snprintf(text + len, cap - len, "%s", seg->fate);
+    /* A capture's comment says it in its own words. */
+    bool told_why =
+        seg->fate == NULL || strcmp(seg->fate, "dropped") == 0 || strstr(seg->text, "dropped") != NULL;
+    size_t len = (size_t)snprintf(text, cap, "%s%s%s", seg->lost ? "LOST" : "",
+                                  told_why    ? ""
+                                  : seg->lost ? ": "
+                                              : "",
+                                  told_why ? "" : seg->fate);
     for (size_t i = 0; i < seg->sacks && len < cap; i++)
         len += (size_t)snprintf(text + len, cap - len, "%ssack %" PRIu64 ":%" PRIu64, len > 0 ? "; " : "",
                                 seg->sack[i][0], seg->sack[i][1]);

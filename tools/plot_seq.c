@@ -132,7 +132,7 @@ static void mark_label(struct graph *g, const struct trace_seg *seg)
     else if (strcmp(seg->why, "PROBE") == 0)
         (void)snprintf(text, sizeof text, "probe #%u", seg->n);
     else if (seg->lost)
-        (void)snprintf(text, sizeof text, "lost");
+        (void)snprintf(text, sizeof text, resent ? "lost again" : "lost");
     else if (resent)
         (void)snprintf(text, sizeof text, "sent again");
     else

@@ -176,7 +176,7 @@ static void probe(const struct teller *t, const struct trace_seg *seg)
 {
     bool zero = strcmp(seg->why, "PROBE") == 0;
     const char *text = *seg->text != '\0' ? seg->text : zero ? "zero-window probe" : "keep-alive probe";
-    fprintf(t->out, "%11.6f %s%s: %s  [%s]\n", seconds(seg->t_us), text,
+    fprintf(t->out, "%11.6f %.*s%s: %s  [%s]\n", seconds(seg->t_us), (int)strcspn(text, ";"), text,
             seg->lost ? " (lost on the way)" : "", zero ? reasons[8].words : reasons[9].words,
             zero ? reasons[8].rfc : reasons[9].rfc);
 }

@@ -33,7 +33,7 @@ struct sample {
     FILE *json, *pcapng;
     uint64_t start_us, line_free_us; /* when the way out is free for the next packet */
     uint32_t data_count[2], isn[2];
-    bool named;
+    bool named, over; /* over: rill's side has closed, and lives on in TIME-WAIT at most */
     char reason[160]; /* of the segment that rill has just handed out */
     struct rill_numbers numbers;
     int fd[2], listener;
@@ -110,6 +110,8 @@ static void trace(void *ctx, const struct rill_trace_event *e)
     }
     s->counts.segments += e->kind == RILL_TRACE_SEGMENT_OUT || e->kind == RILL_TRACE_SEGMENT_IN;
     s->counts.states += e->kind == RILL_TRACE_STATE;
+    s->over =
+        s->over || (e->kind == RILL_TRACE_STATE && (e->state == RILL_TIME_WAIT || e->state == RILL_CLOSED));
     if (s->json == NULL)
         return;
     if (!s->named && e->rport != 0) {
@@ -354,8 +356,7 @@ struct trace_sample_counts trace_sample_write(const struct trace_sample_plan *pl
     do {
         pair_run(&s->pair, s->pair.now_us + 1000);
         applications(s);
-    } while (s->pair.now_us < s->start_us + RUN_US &&
-             (plan->reset_us == 0 || s->fd[RILL] >= 0 || s->sent[RILL] == 0));
+    } while (s->pair.now_us < s->start_us + RUN_US && !s->over);
     pair_run(&s->pair, s->pair.now_us + 100000);
     s->pair.side[RILL].config.trace = NULL;
     struct trace_sample_counts counts = s->counts;
