@@ -36,7 +36,7 @@ INC_core  := -Iinclude -Isrc/core
 INC_sock  := $(INC_core) -Isrc/sock -D_DEFAULT_SOURCE
 INC_host  := $(INC_core) -Isrc/sock -Isrc/host $(HOST)
 INC_tools := -Iinclude $(HOST)
-INC_tests := $(INC_host) -Itests/support
+INC_tests := $(INC_host) -Itests/support -Itools
 LINK = $(CC) $($(VARIANT)_FLAGS) -pthread $(CFLAGS) $(LDFLAGS) -o $@
 
 # ---- What is built from what ----------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test check figures static tidy demo setup format install clean help list-tests show-B
+.PHONY: all tests test check figures static tidy demo plot setup format install clean help list-tests show-B
 
 all: $(B)/librill.a $(if $(TOOL_SRC),$(B)/rill)   ## build/librill.a and build/rill (the default)
 
@@ -75,11 +75,16 @@ $(B)/libsupport.a: $(call obj,$(SUPPORT_SRC))
 	@mkdir -p $(@D) && rm -f $@
 	$(AR) rcs $@ $^
 
-$(B)/rill: $(call obj,$(TOOL_SRC)) $(B)/librill.a
-	$(LINK) $^
+# All of the command but its main, for tests that call into it.
+$(B)/libtools.a: $(call obj,$(filter-out tools/main.c,$(TOOL_SRC)))
+	@mkdir -p $(@D) && rm -f $@
+	$(AR) rcs $@ $^
 
-$(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/librill.a
-	$(LINK) $^ -lcmocka
+$(B)/rill: $(B)/tools/main.o $(B)/libtools.a $(B)/librill.a
+	$(LINK) $^ -lm
+
+$(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libtools.a $(B)/librill.a
+	$(LINK) $^ -lcmocka -lm
 
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
@@ -107,6 +112,10 @@ demo:                           ## the tour: ping, nc and a lossy hop, in a name
 	@tools/setup || true
 	@$(MAKE) --no-print-directory -s all
 	@RILL=$(B)/rill tools/demo
+
+plot: all $(B)/tests/link/test_plot   ## tests/plot.svg, the picture in README.md, from a run in virtual time
+	@$(B)/tests/link/test_plot --story $(B)/story.ndjson
+	@$(B)/rill plot $(B)/story.ndjson -o tests/plot.svg
 
 setup:                          ## install what make check and make demo need (SETUP=no only reports)
 	@tools/setup

@@ -76,7 +76,7 @@ struct rill_packet {
     X(HALF_OPEN_EXPIRED, "half-open records given up after their last SYN-ACK")                              \
     X(TIME_WAIT_ENTERED, "connections that entered TIME-WAIT")                                               \
     X(TIME_WAIT_REUSED, "TIME-WAIT connections replaced by a new SYN")                                       \
-    X(R1_PASSED, "connections whose third retransmission went unanswered (R1)")                              \
+    X(R1_PASSED, "connections with a third retransmission of the same octets (R1)")                          \
     X(TIMED_OUT, "connections given up by a timer (R2, keep-alive, orphan)")                                 \
     X(ECHO_REPLY, "ICMP echo replies sent")                                                                  \
     X(ICMP_IN, "ICMP messages with a good checksum")                                                         \
@@ -211,8 +211,9 @@ const char *rill_limit_text(enum rill_limit limit);
 #define RILL_TIMERS(X)                                                                                       \
     X(XMIT, "retransmit")                                                                                    \
     X(DELACK, "delayed ACK")                                                                                 \
-    X(KEEP, "keep-alive") X(LINGER, "linger") X(RINGS, "ring"                                                \
-                                                       "s")
+    X(KEEP, "keep-alive")                                                                                    \
+    X(LINGER, "linger") X(RINGS, "ring"                                                                      \
+                                 "s")
 #define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
 enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
 #undef RILL_TIMER_ENUM
@@ -276,6 +277,20 @@ struct rill_trace_event {
 /* ---- Configuration --------------------------------------------------------------------------------------
  */
 
+/* Rules that a lesson can break, to show what they are for: name on the command line, and what then happens.
+ */
+#define RILL_BREAKS(X)                                                                                       \
+    X(NO_BACKOFF, "no-backoff", "the retransmission timeout does not double (RFC 6298 5.5)")                 \
+    X(IGNORE_RWND, "ignore-rwnd", "the peer's window is not respected (RFC 9293 3.8.6)")                     \
+    X(NO_FAST_RETRANSMIT, "no-fast-retransmit", "three duplicate ACKs mean nothing (RFC 5681 3.2)")          \
+    X(NO_DELAYED_ACK, "no-delayed-ack", "each segment is acknowledged at once (RFC 5681 4.2)")               \
+    X(NO_SWS, "no-sws", "silly windows are neither avoided nor ignored (RFC 9293 3.8.6.2)")
+#define RILL_BREAK_ENUM(name, word, text) RILL_BREAK_##name,
+enum rill_break { RILL_BREAKS(RILL_BREAK_ENUM) RILL_BREAK_COUNT };
+#undef RILL_BREAK_ENUM
+const char *rill_break_word(enum rill_break rule);
+const char *rill_break_text(enum rill_break rule);
+
 struct rill_config {
     uint32_t addr;                       /* the stack's own address */
     uint8_t prefix_len;                  /* of the network on the device, 1..30 */
@@ -292,6 +307,7 @@ struct rill_config {
     uint32_t delack_us;      /* delayed ACK, below 500 ms (MUST-40) */
     uint32_t ack_every;      /* an ACK for at least each n-th full segment (SHLD-19: 2) */
     bool window_scaling;     /* RFC 7323 2 */
+    uint32_t broken;         /* bits 1 << enum rill_break: for lessons only */
     uint32_t max_conns;      /* connections, records included */
     size_t mem_cap_bytes;    /* cap on all that the engine allocates */
     /* Injected: all are called from within engine calls only and must not call back. */

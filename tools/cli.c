@@ -11,6 +11,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define BREAK_WORD(name, word, text) " " word
+
 void cli_init(struct cli *cli, const char *name)
 {
     memset(cli, 0, sizeof *cli);
@@ -77,6 +79,26 @@ static int set_mtu(struct cli *cli)
     return -1;
 }
 
+bool cli_break(const struct cli *cli, const char *list, uint32_t *broken)
+{
+    for (;; list++) {
+        size_t len = strcspn(list, ",");
+        int rule = 0;
+        while (rule < RILL_BREAK_COUNT && (strlen(rill_break_word((enum rill_break)rule)) != len ||
+                                           strncmp(rill_break_word((enum rill_break)rule), list, len) != 0))
+            rule++;
+        if (rule == RILL_BREAK_COUNT) {
+            cli_usage_error(cli, "--break: unknown rule '%.*s'; there are" RILL_BREAKS(BREAK_WORD), (int)len,
+                            list);
+            return false;
+        }
+        *broken |= 1u << rule;
+        list += len;
+        if (*list == '\0')
+            return true;
+    }
+}
+
 int cli_option(struct cli *cli, int option, const char *word, const char *usage)
 {
     switch (option) {
@@ -116,10 +138,14 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
         return -1;
     case CLI_IN:
     case CLI_OUT:
-        if (rill_link_check(optarg) != 0)
-            return cli_usage_error(cli, "--%s: %s", option == CLI_IN ? "in" : "out", rill_error());
+        if (rill_link_check(optarg) != 0) {
+            fprintf(stderr, "%s: --%s: %s\n", cli->name, option == CLI_IN ? "in" : "out", rill_error());
+            return CLI_USAGE;
+        }
         *(option == CLI_IN ? &cli->options.link_in : &cli->options.link_out) = optarg;
         return -1;
+    case CLI_BREAK:
+        return cli_break(cli, optarg, &cli->options.engine.broken) ? -1 : CLI_USAGE;
     case CLI_STATS:
         cli->stats = true;
         return -1;

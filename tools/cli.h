@@ -54,7 +54,12 @@ enum {
     CLI_OUT,
     CLI_BARE,
     CLI_WEB,
-    CLI_NO_WEB
+    CLI_NO_WEB,
+    CLI_BREAK,
+    CLI_LESSON,
+    CLI_COMPARE,
+    CLI_DIR,
+    CLI_YES
 };
 
 #define CLI_SHORT ":hvw:"
@@ -64,11 +69,12 @@ enum {
         {"peer", required_argument, NULL, CLI_PEER}, {"mtu", required_argument, NULL, CLI_MTU},              \
         {"log", required_argument, NULL, CLI_LOG}, {"trace", required_argument, NULL, CLI_TRACE},            \
         {"in", required_argument, NULL, CLI_IN}, {"out", required_argument, NULL, CLI_OUT},                  \
+        {"break", required_argument, NULL, CLI_BREAK},                                                       \
     {                                                                                                        \
         "stats", no_argument, NULL, CLI_STATS                                                                \
     }
 
-#define CLI_OPTIONS_TEXT                                                                                     \
+#define CLI_STACK_TEXT                                                                                       \
     "  --tun NAME        the TUN device (rill0)\n"                                                           \
     "  --addr ADDRESS    the stack's address (10.77.0.2)\n"                                                  \
     "  --peer ADDR/LEN   the kernel's address on the device (10.77.0.1/24)\n"                                \
@@ -82,15 +88,27 @@ enum {
     "  --in LINK         what happens to packets to the stack, in the words of tc netem\n"                   \
     "  --out LINK        and to those from it, such as: loss 5% delay 20ms 5ms rate 10mbit\n"                \
     "                    duplicate 1% reorder 25% corrupt 0.1% limit 100 seed 7; drop 5,9-12;\n"             \
-    "                    drop data 3; blackout 2s..3s; port 7; without port, 80 is left alone\n"             \
+    "                    drop data 3; blackout 2s..3s; port 7; without port, 80 is left alone\n"
+
+#define CLI_BREAK_LINE(name, word, text) "      " word ": " text "\n"
+#define CLI_BREAK_TEXT                                                                                       \
+    "  --break RULE,...  leave out rules of TCP, to see what they are for:\n" RILL_BREAKS(CLI_BREAK_LINE)
+
+#define CLI_END_TEXT                                                                                         \
     "  --stats           print the counters to standard error at the end\n"                                  \
     "  -h, --help        this text\n"
+
+#define CLI_OPTIONS_TEXT CLI_STACK_TEXT CLI_BREAK_TEXT CLI_END_TEXT
 
 void cli_init(struct cli *cli, const char *name);
 
 /* Takes one result of getopt_long.  -1: go on.  Else the exit status: the usage text has been printed, or the
  * error.  `word` is the argument that getopt_long looked at (for its two error results). */
 int cli_option(struct cli *cli, int option, const char *word, const char *usage);
+
+/* Adds the rules of a list to those that are broken (--break).  False: there is no such rule, and the message
+ * names all there are. */
+bool cli_break(const struct cli *cli, const char *list, uint32_t *broken);
 
 /* Prints "NAME: MESSAGE" and where the help is; returns CLI_USAGE. */
 int cli_usage_error(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -125,6 +143,9 @@ int memory_main(int argc, char **argv);
 int ss_main(int argc, char **argv);
 int link_main(int argc, char **argv);
 int stat_main(int argc, char **argv);
+int plot_main(int argc, char **argv);
+int ladder_main(int argc, char **argv);
+int why_main(int argc, char **argv);
 
 /* The services that `serve` and `lab` were asked for: (service, port) pairs. */
 enum { SERVE_LISTENERS_MAX = 64 };

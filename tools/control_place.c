@@ -151,12 +151,37 @@ static int bind_in(int dir_fd, const char *file)
     return -1;
 }
 
+/* Whether it is the name of a socket here, without the suffix that long; 0: it is not. */
+static size_t name_length(const char *file)
+{
+    size_t len = strlen(file), suffix = strlen(SUFFIX);
+    return len > suffix && strcmp(file + len - suffix, SUFFIX) == 0 ? len - suffix : 0;
+}
+
+/* Names with a process id in them do not come again: what stacks that were killed have left would stay for
+ * ever.  Only in the directory that is for nothing else; the lock is held. */
+static void sweep(const char *path, int dir_fd)
+{
+    char usual[CONTROL_PATH_BYTES];
+    int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL)
+        return;
+    bool ours = control_path("x", usual) && control_file(usual) - usual == control_file(path) - path &&
+                strncmp(usual, path, (size_t)(control_file(path) - path)) == 0;
+    for (struct dirent *entry; ours && (entry = readdir(dir)) != NULL;)
+        if (name_length(entry->d_name) > 0)
+            (void)clear(dir_fd, entry->d_name);
+    (void)closedir(dir);
+}
+
 int control_listen(const char *path, int *dir_fd)
 {
     *dir_fd = open_directory(path, true);
     if (*dir_fd < 0)
         return -1;
     (void)flock(*dir_fd, LOCK_EX); /* two that start at once must not remove each other's */
+    sweep(path, *dir_fd);
     int fd = bind_in(*dir_fd, control_file(path));
     int error = errno;
     (void)flock(*dir_fd, LOCK_UN);
@@ -196,21 +221,20 @@ int control_connect(const char *path)
 void control_list(char *names, size_t cap)
 {
     char path[CONTROL_PATH_BYTES];
-    size_t len = 0, suffix = strlen(SUFFIX);
+    size_t len = 0;
     names[0] = '\0';
     int dir_fd = control_path("x", path) ? open_directory(path, false) : -1;
     DIR *dir = dir_fd >= 0 ? fdopendir(dir_fd) : NULL;
     if (dir == NULL)
         return;
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        size_t name = strlen(entry->d_name);
+        size_t name = name_length(entry->d_name);
         int fd;
-        if (name <= suffix || strcmp(entry->d_name + name - suffix, SUFFIX) != 0 ||
-            len + name - suffix + 2 > cap || connect_in(dir_fd, entry->d_name, &fd) != 0)
+        if (name == 0 || len + name + 2 > cap || connect_in(dir_fd, entry->d_name, &fd) != 0)
             continue;
         (void)close(fd);
-        len += (size_t)snprintf(names + len, cap - len, "%s%.*s", len > 0 ? " " : "", (int)(name - suffix),
-                                entry->d_name);
+        len +=
+            (size_t)snprintf(names + len, cap - len, "%s%.*s", len > 0 ? " " : "", (int)name, entry->d_name);
     }
     (void)closedir(dir);
 }

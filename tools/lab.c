@@ -345,8 +345,8 @@ int lab_main(int argc, char **argv)
         "namespaces are allowed and everybody may open /dev/net/tun.\n"
         "\n"
         "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n"
-        "  --web PORT        where 127.0.0.1 has the page of the http service, outside of the\n"
-        "                    namespace, for your browser (8077, or the next one that is free)\n"
+        "  --web PORT        where 127.0.0.1 has the page of the http service, outside of\n"
+        "                    the namespace, for your browser (8077 or the next free one)\n"
         "  --no-web          nowhere\n" CLI_OPTIONS_TEXT "\n"
         "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
         "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
@@ -380,6 +380,10 @@ int lab_main(int argc, char **argv)
     }
     if (lab.bare && optind < argc)
         return cli_usage_error(&lab.cli, "--bare and services exclude each other");
+    const struct rill_options *o = &lab.cli.options;
+    if (lab.bare && (o->capture || o->trace_file || o->link_in || o->link_out || o->engine.broken))
+        return cli_usage_error(
+            &lab.cli, "--bare starts no stack: -w, --trace, --in, --out and --break are for the rill in it");
     if (serve_plan_parse(&lab.cli, argv + optind, &lab.plan) != 0)
         return CLI_USAGE;
     if (lab.plan.talk)

@@ -87,7 +87,7 @@ static int ask(const struct cli *cli, const char *tun, const char *request, char
     size_t len = strlen(request);
     *answer = NULL;
     if (tun == NULL && given != NULL && strlen(given) < sizeof path)
-        strcpy(path, given);
+        memcpy(path, given, strlen(given) + 1);
     else if (!control_path(tun != NULL ? tun : CONTROL_TUN, path))
         return lost(cli, "the name of its directory is too long");
     int fd = control_connect(path);
@@ -350,7 +350,7 @@ int ss_main(int argc, char **argv)
         "Shows the connections of a running stack as ss(8) shows the kernel's.\n"
         "\n"
         "  -a, --all         all: also listeners, handshakes under way and TIME-WAIT\n"
-        "  -l, --listening   listeners only: Recv-Q waits for accept, Send-Q is the backlog\n"
+        "  -l, --listening   listeners only: Recv-Q waits for accept, Send-Q is the bound\n"
         "  -o, --options     timers: on (retransmission), persist, delack, keepalive,\n"
         "                    timewait, linger; the time left; how often it has fired\n"
         "  -i, --info        RTT and RTO in ms, windows, what limits the sender now\n"

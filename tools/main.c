@@ -15,6 +15,9 @@ static const char usage[] =
     "  ss                          the connections of a running stack\n"
     "  link [in|out [SPEC]]        show or change its link emulation\n"
     "  stat                        its counters, with their meanings\n"
+    "  plot FILE                   a trace or a capture as a picture over time (SVG)\n"
+    "  ladder FILE                 as a sequence diagram\n"
+    "  why FILE                    in words: what was sent again, and why\n"
     "\n"
     "'rill COMMAND --help' says more.\n"
     "\n"
@@ -27,13 +30,11 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"serve", serve_main},
-    {"nc", nc_main},
-    {"lab", lab_main},
-    {"ss", ss_main},
-    {"link", link_main},
-    {"stat", stat_main},
-    {"memory-demo", memory_main}, /* for tools/demo; not in the help */
+    {"serve", serve_main}, {"nc", nc_main},
+    {"lab", lab_main},     {"ss", ss_main},
+    {"link", link_main},   {"stat", stat_main},
+    {"plot", plot_main},   {"ladder", ladder_main},
+    {"why", why_main},     {"memory-demo", memory_main}, /* for tools/demo; not in the help */
 };
 
 int main(int argc, char **argv)

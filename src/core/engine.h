@@ -75,6 +75,11 @@ bool engine_may_challenge(struct rill_engine *e);
 /* 64 bits that are hard to guess from outside (SipHash in counter mode). */
 uint64_t engine_random(struct rill_engine *e);
 
+static inline bool engine_breaks(const struct rill_engine *e, enum rill_break rule)
+{
+    return (e->config.broken & 1u << rule) != 0;
+}
+
 static inline struct ip4_net engine_net(const struct rill_engine *e)
 {
     return (struct ip4_net){e->config.addr, e->config.prefix_len};

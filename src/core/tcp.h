@@ -147,7 +147,6 @@ struct tcb {
     uint8_t keep_sent;            /* keep-alive probes without an answer */
     uint8_t syn_resent;           /* how often the SYN or SYN,ACK was sent again */
 
-    bool active : 1;       /* SYN-RECEIVED came from an active open (MUST-11) */
     bool waiting : 1;      /* on a listener's queue: owner.port counts, not owner.sock */
     bool fin_queued : 1;   /* the application will send no more */
     bool ack_now : 1;      /* an ACK is due with the next output */

@@ -97,7 +97,7 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
                               .tos = c->opt.tos};
     build.flags = flags_for(c, pos, end, text_len);
     build.ack32 = (build.flags & RILL_ACK) != 0 ? (uint32_t)c->rcv.nxt : 0;
-    build.wnd16 = tcp_window_field(c, syn);
+    build.wnd16 = tcp_window_field(e, c, syn);
     if ((build.flags & RILL_URG) != 0)
         build.up16 = (uint16_t)min_u64(c->fl->up - pos, UINT16_MAX); /* MUST-62, RFC 6093 */
     if (syn) {
@@ -144,7 +144,7 @@ static struct tcp_why why_lost(const struct rill_engine *e, const struct tcb *c)
         why.count = fl->rto_count;
         why.us = (uint32_t)rtt_rto_us(&c->rtt, e->config.rto_max_us);
     } else if (why.why == RILL_WHY_FAST_RETRANSMIT) {
-        why.count = fl->dup_acks;
+        why.count = min_u32(fl->dup_acks, 3); /* the third decided; more may have come in the same batch */
     } else if (why.why == RILL_WHY_PMTU) {
         why.count = c->pmtu;
     } else if (why.why == RILL_WHY_PROBE) {
@@ -246,7 +246,9 @@ static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *o
         return send_probe(e, c, avail, usable, out);
     c->probe_now = false;
     len = (uint32_t)min_u64(usable, segment_end(c, c->snd.nxt) - c->snd.nxt);
-    if (len == 0 || !worth_sending(c, len, avail)) {
+    if (engine_breaks(e, RILL_BREAK_IGNORE_RWND))
+        len = (uint32_t)(segment_end(c, c->snd.nxt) - c->snd.nxt);
+    if (len == 0 || (!worth_sending(c, len, avail) && !engine_breaks(e, RILL_BREAK_NO_SWS))) {
         blocked_by_window(e, c, usable == 0);
         return limited(e, c, usable == 0 ? RILL_LIMIT_RWND : len < avail ? RILL_LIMIT_SWS : RILL_LIMIT_NAGLE);
     }

@@ -21,20 +21,22 @@ static uint64_t wanted_edge(const struct tcb *c)
 
 /* MUST-39, RFC 9293 3.8.6.2.2: the right edge moves by min(Fr * RCV.BUFF, Eff.snd.MSS) or not at all; our
  * largest segment stands for the MSS. */
-static uint64_t right_edge(const struct tcb *c)
+static uint64_t right_edge(const struct rill_engine *e, const struct tcb *c)
 {
     uint64_t want = wanted_edge(c);
     uint32_t step = min_u32(c->opt.rcvbuf_bytes / 2, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
+    if (engine_breaks(e, RILL_BREAK_NO_SWS))
+        step = 1;
     return want >= c->rcv.adv + step ? want : c->rcv.adv;
 }
 
-uint16_t tcp_window_field(struct tcb *c, bool syn)
+uint16_t tcp_window_field(const struct rill_engine *e, struct tcb *c, bool syn)
 {
     uint8_t shift = syn ? 0 : c->rcv.wscale; /* RFC 7323 2.2: never scaled in a SYN */
     uint64_t edge, wnd, field;
     if (c->state == RILL_SYN_SENT)
         return (uint16_t)min_u32(c->opt.rcvbuf_bytes, UINT16_MAX);
-    edge = right_edge(c);
+    edge = right_edge(e, c);
     wnd = edge > c->rcv.nxt ? edge - c->rcv.nxt : 0;
     /* Rounded up, so that the edge does not move left.  DEVIATES: with an application that does not read and
      * segments that are no multiple of the unit this would add up; beyond the slack the edge then wavers by
@@ -68,8 +70,9 @@ uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len
     /* A window update when it at least doubles what the peer may send: often enough to keep it busy, seldom
      * enough not to answer each read with a packet. */
     wnd_now = c->rcv.adv > c->rcv.nxt ? c->rcv.adv - c->rcv.nxt : 0;
-    wnd_then = right_edge(c) > c->rcv.nxt ? right_edge(c) - c->rcv.nxt : 0;
-    if (!tcp_fin_received(c) && wnd_then > wnd_now && wnd_then >= 2 * wnd_now) {
+    wnd_then = right_edge(e, c) > c->rcv.nxt ? right_edge(e, c) - c->rcv.nxt : 0;
+    if (!tcp_fin_received(c) && wnd_then > wnd_now &&
+        (wnd_then >= 2 * wnd_now || engine_breaks(e, RILL_BREAK_NO_SWS))) {
         tcp_ack_soon(c, RILL_WHY_ACK_WINDOW);
         conns_touch(&e->conns, c);
     }
@@ -138,7 +141,8 @@ static void advance_nxt(struct rill_engine *e, struct tcb *c, uint64_t pos)
  * (MUST-40). */
 static void owe_ack(struct rill_engine *e, struct tcb *c, bool at_once)
 {
-    if (at_once || c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
+    if (at_once || engine_breaks(e, RILL_BREAK_NO_DELAYED_ACK) ||
+        c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
         tcp_ack_soon(c, at_once ? RILL_WHY_ACK_FILL : RILL_WHY_ACK_SECOND);
     else
         timer_ack_owed(e, c);
@@ -199,7 +203,7 @@ enum tcp_verdict tcp_receive_text(struct rill_engine *e, struct tcb *c, const st
     if ((seg->flags & RILL_FIN) != 0 && c->rcv.fin == 0 && text_end < c->rcv.adv && text_end >= c->rcv.nxt &&
         (c->ooo.count == 0 || c->ooo.v[c->ooo.count - 1].end <= text_end))
         c->rcv.fin = text_end;
-    if (c->rcv.fin != 0 && end > c->rcv.fin) {
+    if (c->rcv.fin != 0 && seg->text_len != 0 && end > c->rcv.fin) {
         engine_event(e, RILL_DROP_AFTER_FIN, c, seg);
         end = c->rcv.fin;
     }

@@ -18,6 +18,6 @@ uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len
 
 /* The window field of the next segment, and the promise that it makes (SWS avoidance, never shrinks: MUST-39,
  * SHLD-14). */
-uint16_t tcp_window_field(struct tcb *c, bool syn);
+uint16_t tcp_window_field(const struct rill_engine *e, struct tcb *c, bool syn);
 
 #endif

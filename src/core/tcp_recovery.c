@@ -103,12 +103,13 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
     if (fl->dup_acks < UINT8_MAX)
         fl->dup_acks++;
     if (fl->recovery) {
-        /* Each duplicate ACK tells of a segment that has left.  There are no more of them than segments in
-         * flight, whatever a misbehaving receiver sends (RFC 5681 3.2 step 4's note). */
+        /* Each duplicate ACK tells of a segment that has left.  The window never exceeds ssthresh and what is
+         * in flight, so that forged ones buy little (RFC 5681 3.2 step 4 MAY). */
         c->cc.cwnd = min_u32(c->cc.cwnd + c->cc.smss, c->cc.ssthresh + tcp_flight(c));
         return;
     }
-    if (fl->dup_acks != DUP_THRESH || c->snd.una <= fl->recover)
+    if (engine_breaks(e, RILL_BREAK_NO_FAST_RETRANSMIT) || fl->dup_acks != DUP_THRESH ||
+        c->snd.una <= fl->recover)
         return;
     engine_event(e, RILL_FAST_RETRANSMIT, c, NULL);
     /* What limited transmit has added does not count: it is what exceeds cwnd. */
@@ -127,7 +128,8 @@ void recovery_timeout(struct rill_engine *e, struct tcb *c)
     bool again = fl->rto_count > 0; /* RFC 5681 3.1: ssthresh is held when the timer resends a second time */
     if (fl->rto_count < UINT8_MAX)
         fl->rto_count++;
-    rtt_back_off(&c->rtt);
+    if (!engine_breaks(e, RILL_BREAK_NO_BACKOFF))
+        rtt_back_off(&c->rtt);
     fl->rtt_pos = 0; /* Karn */
     fl->dup_acks = 0;
     /* With the window closed this is a probe that went unanswered, not a sign of congestion (RFC

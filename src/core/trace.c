@@ -80,3 +80,25 @@ const char *rill_timer_text(enum rill_timer timer)
     ASSERT((unsigned int)timer < RILL_TIMER_COUNT);
     return timer_words[timer].text;
 }
+
+const char *rill_break_word(enum rill_break rule)
+{
+    static const char *const words[RILL_BREAK_COUNT] = {
+#define WORD(name, word, text) word,
+        RILL_BREAKS(WORD)
+#undef WORD
+    };
+    ASSERT((unsigned int)rule < RILL_BREAK_COUNT);
+    return words[rule];
+}
+
+const char *rill_break_text(enum rill_break rule)
+{
+    static const char *const texts[RILL_BREAK_COUNT] = {
+#define TEXT(name, word, text) text,
+        RILL_BREAKS(TEXT)
+#undef TEXT
+    };
+    ASSERT((unsigned int)rule < RILL_BREAK_COUNT);
+    return texts[rule];
+}

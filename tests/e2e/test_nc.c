@@ -217,6 +217,15 @@ static void body_slow__3_bytes__take_3_seconds(void)
 }
 SCENE(slow__3_bytes__take_3_seconds)
 
+/* Writes until the kernel takes no more. */
+static void fill(int fd)
+{
+    static uint8_t data[1 << 20];
+    while (send(fd, data, sizeof data, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+        ;
+    CHECK(errno == EAGAIN);
+}
+
 /* Bytes that the kernel has taken from the client and that have not been acknowledged. */
 static int unacknowledged(int fd)
 {
@@ -238,11 +247,10 @@ static void body_slow__more_than_it_takes__closes_the_window(void)
     struct command rill = scene_serve(ARGV("slow", "echo"));
     int fd = kernel_connect(9000);
     CHECK(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
-    while (send(fd, data, sizeof data, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-        ;
-    CHECK(errno == EAGAIN);
+    fill(fd);
     /* A probe has been answered: before it, the kernel only avoids a small segment (RFC 1122 4.2.3.4). */
     scene_await(PERSIST " >said && grep -q 'timer:(persist.* backoff:[1-9]' said");
+    fill(fd); /* what was acknowledged until then left some room */
     int waiting = unacknowledged(fd);
     CHECK(waiting > small / 2);
     sleep_ms(1500);

@@ -37,6 +37,9 @@ static void apply_setup(struct rig *t, const struct rig_setup *setup)
         t->setup.edit(&t->config, &t->opts);
 }
 
+/* Megabytes, which the next rig of the program uses again. */
+static struct rig_packet *spare_queue;
+
 struct rig *rig_closed(const struct rig_setup *setup)
 {
     struct rig *t = calloc(1, sizeof *t);
@@ -44,7 +47,8 @@ struct rig *rig_closed(const struct rig_setup *setup)
     assert_non_null(t);
     t->file = __FILE__;
     t->line = __LINE__;
-    t->queue = calloc(RIG_QUEUE, sizeof *t->queue);
+    t->queue = spare_queue != NULL ? spare_queue : malloc(RIG_QUEUE * sizeof *t->queue);
+    spare_queue = NULL;
     assert_non_null(t->queue);
     t->log_to = open_memstream(&t->log, &t->log_len);
     assert_non_null(t->log_to);
@@ -92,7 +96,8 @@ void rig_end(struct rig *t)
     end_engine(t);
     fclose(t->log_to);
     free(t->log);
-    free(t->queue);
+    free(spare_queue);
+    spare_queue = t->queue;
     free(t);
 }
 

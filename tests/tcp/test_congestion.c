@@ -315,6 +315,47 @@ static void avoidance__one_ack_for_the_window__adds_one_segment(void **state)
     rig_end(t);
 }
 
+/* RFC 3465 2.1: "bytes_acked is reduced by the value of cwnd", so that large ACKs lose nothing. */
+static void avoidance__acks_that_overshoot__keep_the_rest(void **state)
+{
+    unsigned int sent;
+    (void)state;
+    struct rig *t = avoiding(&sent);
+    ack(t, 8);
+    out_segments(t, sent, 4);
+    expect_window(t, 5, 5);
+    ack(t, 12); /* eight: three are left */
+    out_segments(t, sent + 4, 5);
+    expect_window(t, 6, 5);
+    ack(t, 16); /* seven */
+    out_segments(t, sent + 9, 5);
+    expect_window(t, 7, 5);
+    rig_end(t);
+}
+
+/* What was acknowledged before a loss is no argument for a larger window after it. */
+static void avoidance__after_a_loss__counts_from_nothing(void **state)
+{
+    unsigned int sent;
+    (void)state;
+    struct rig *t = avoiding(&sent);
+    ack(t, 8); /* four of the five that make a window */
+    out_segments(t, sent, 4);
+    out_after(t, 2 * RTO, ". %u:%u(%u) ack 1", start_of(8), start_of(9), SMSS);
+    assert_int_equal(t->peer[0].c->cc.ssthresh, 5 * SMSS / 2);
+    ack(t, 9);
+    out_segments(t, 9, 2);
+    ack(t, 10); /* three segments: beyond ssthresh */
+    out_segments(t, 11, 2);
+    for (unsigned int k = 11; k <= 12; k++) {
+        ack(t, k);
+        out_segments(t, 2 + k, 1);
+    }
+    ack(t, 13);
+    out_segments(t, 15, 2);
+    rig_end(t);
+}
+
 /* ---- After a pause: RFC 5681 4.1 ------------------------------------------------------------------------
  */
 
@@ -409,6 +450,8 @@ int main(void)
         cmocka_unit_test(avoidance__each_window_acknowledged__adds_one_segment),
         cmocka_unit_test(avoidance__ack_division__gains_nothing),
         cmocka_unit_test(avoidance__one_ack_for_the_window__adds_one_segment),
+        cmocka_unit_test(avoidance__acks_that_overshoot__keep_the_rest),
+        cmocka_unit_test(avoidance__after_a_loss__counts_from_nothing),
         cmocka_unit_test(idle__longer_than_the_rto__restarts_with_the_initial_window),
         cmocka_unit_test(idle__not_longer_than_the_rto__keeps_the_window),
         cmocka_unit_test(idle__while_data_arrives__restarts_as_well),

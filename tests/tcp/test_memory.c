@@ -1,6 +1,7 @@
 /* test_memory.c - running out of memory is an answer: a segment is dropped as if it had been lost, a call
  * says so, or a connection ends; nothing leaks, nothing breaks, and what there was goes on. */
 #include "pair.h"
+#include "prng.h"
 #include "sending.h"
 
 #include <netinet/in.h>
@@ -246,14 +247,11 @@ static void no_memory__for_an_engine__is_null(void **state)
     struct test_heap heap = {0};
     struct rill_config config = t->config;
     struct rill_engine *e = NULL;
+    struct prng prng = prng_seed(1);
     unsigned int n = 0;
     (void)state;
     config.mem_ctx = &heap;
     config.trace = NULL;
-    config.entropy = t->config.entropy;
-    struct prng {
-        uint64_t s[8];
-    } prng = {{1, 2, 3, 4, 5, 6, 7, 8}};
     config.entropy_ctx = &prng;
     while (e == NULL) {
         heap.fail_nth = ++n;

@@ -474,6 +474,24 @@ static void reassembly__super_segment_over_the_edge__is_trimmed(void **state)
     rig_end(t);
 }
 
+/* The ACKs of a peer that has closed carry the number after its FIN, also while something in front of it is
+ * missing. */
+static void reassembly__bare_ack_behind_a_fin_that_waits__is_no_data_beyond_it(void **state)
+{
+    struct rig *t = rig_established(NULL);
+    (void)state;
+    in(t, "F. 101:201(100) ack 1");
+    out(t, ". 1:1(0) ack 1");
+    in(t, ". 202:202(0) ack 1");
+    assert_int_equal(rill_counter(t->e, RILL_DROP_AFTER_FIN), 0);
+    in(t, "P. 202:203(1) ack 1");
+    assert_int_equal(rill_counter(t->e, RILL_DROP_AFTER_FIN), 1);
+    in(t, ". 1:101(100) ack 1");
+    out(t, ". 1:1(0) ack 202");
+    app_read(t, 200);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +511,7 @@ int main(void)
         cmocka_unit_test(reassembly__checksum__is_verified_unless_it_is_known),
         cmocka_unit_test(reassembly__super_segment__is_taken_whole_and_acknowledged_at_once),
         cmocka_unit_test(reassembly__super_segment_over_the_edge__is_trimmed),
+        cmocka_unit_test(reassembly__bare_ack_behind_a_fin_that_waits__is_no_data_beyond_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

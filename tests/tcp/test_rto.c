@@ -93,6 +93,25 @@ static void rto__after_more_samples__follows_the_model(void **state)
     }
 }
 
+/* 3: a sample is the time between a segment and its own acknowledgement, while others are on their way. */
+static void rto__acks_of_earlier_segments__are_no_samples_of_later_ones(void **state)
+{
+    (void)state;
+    struct rig *t = established_after(NULL, 100 * MS);
+    app_write(t, PLENTY);
+    out_segments(t, 0, 10);
+    at(t, 100 * MS);
+    ack(t, 1); /* SRTT 100, RTTVAR 3/4 * 50 */
+    out_segments(t, 10, 2);
+    at(t, 101 * MS);
+    for (unsigned int k = 2; k <= 10; k++) {
+        ack(t, k);
+        out_segments(t, 8 + 2 * k, 2);
+    }
+    out_at(t, 351 * MS, ". %u:%u(%u) ack 1", start_of(10), start_of(11), SMSS);
+    rig_end(t);
+}
+
 static void whole_second(struct rill_config *config, struct tcp_opts *opts)
 {
     (void)opts;
@@ -265,6 +284,22 @@ static void timer__all_acknowledged__is_off(void **state)
     rig_end(t);
 }
 
+/* 5.2 and 5.1: it starts with the next segment, and not with what was left of the last one. */
+static void timer__next_segment__starts_it_anew(void **state)
+{
+    (void)state;
+    struct rig *t = established_after(NULL, 100 * MS);
+    app_write(t, 100);
+    out(t, "P. 1:101(100) ack 1");
+    at(t, 100 * MS);
+    in(t, ". 1:1(0) ack 101"); /* SRTT 100, RTTVAR 3/4 * 50 */
+    at(t, 150 * MS);
+    app_write(t, 100);
+    out(t, "P. 101:201(100) ack 1");
+    out_at(t, 400 * MS, "P. 101:201(100) ack 1");
+    rig_end(t);
+}
+
 /* 5.3: neither duplicates, nor window updates, nor data, nor old ACKs restart it. */
 static void timer__acks_of_nothing_new__do_not_restart_it(void **state)
 {
@@ -397,6 +432,7 @@ int main(void)
         cmocka_unit_test(rto__before_the_first_sample__is_1_s_and_doubles),
         cmocka_unit_test(rto__after_the_first_sample__is_3_R),
         cmocka_unit_test(rto__after_more_samples__follows_the_model),
+        cmocka_unit_test(rto__acks_of_earlier_segments__are_no_samples_of_later_ones),
         cmocka_unit_test(rto__computed_below_the_floor__is_the_floor),
         cmocka_unit_test(rto__unanswered_retransmissions__double_it_up_to_the_maximum),
         cmocka_unit_test(karn__ack_of_a_resent_segment__is_no_sample_and_keeps_the_backoff),
@@ -405,6 +441,7 @@ int main(void)
         cmocka_unit_test(lost_syn__data_begins_with_3_s),
         cmocka_unit_test(lost_syn_ack__data_begins_with_3_s_until_the_first_sample),
         cmocka_unit_test(timer__all_acknowledged__is_off),
+        cmocka_unit_test(timer__next_segment__starts_it_anew),
         cmocka_unit_test(timer__acks_of_nothing_new__do_not_restart_it),
         cmocka_unit_test(timer__ack_of_new_data__restarts_it),
         cmocka_unit_test(timer__more_data__does_not_restart_it),

@@ -499,6 +499,36 @@ static void link__other_settings__keep_queue_and_numbers(void **state)
     link_world_end(&world);
 }
 
+/* A line of nearly 10^12 bit/s still owes a fraction of a nanosecond, which is long in bits of the slower
+ * one. */
+static void link__slower_rate__begins_without_what_the_faster_one_left(void **state)
+{
+    (void)state;
+    uint64_t when[2] = {0};
+    link_world_begin(&world, "rate 999.999999999gbit");
+    link_world_push(&world, 100, 5);
+    link_world_set(&world, "rate 1kbit");
+    link_world_push(&world, 100, 5);
+    assert_int_equal(link_world_drain(&world, when, 2), 2);
+    assert_int_equal(when[0], 5);
+    assert_int_equal(when[1], 800005);
+    link_world_end(&world);
+}
+
+static void link__gemodel_set_anew__begins_in_the_good_state(void **state)
+{
+    (void)state;
+    link_world_begin(&world, "loss gemodel 100% 0%");
+    assert_int_equal(link_world_push(&world, 100, 0).verdict, LINK_QUEUED);
+    assert_int_equal(link_world_push(&world, 100, 0).verdict, LINK_LOST);
+    link_world_set(&world, "loss gemodel 50% 0% delay 1ms"); /* goes on in the bad one */
+    assert_int_equal(link_world_push(&world, 100, 0).verdict, LINK_LOST);
+    link_world_set(&world, "none");
+    link_world_set(&world, "loss gemodel 100% 0%");
+    assert_int_equal(link_world_push(&world, 100, 0).verdict, LINK_QUEUED);
+    link_world_end(&world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -525,6 +555,8 @@ int main(void)
         cmocka_unit_test(link__ports__choose_whom_it_concerns),
         cmocka_unit_test(link__packets_without_ports__are_concerned_unless_ports_are_asked_for),
         cmocka_unit_test(link__other_settings__keep_queue_and_numbers),
+        cmocka_unit_test(link__slower_rate__begins_without_what_the_faster_one_left),
+        cmocka_unit_test(link__gemodel_set_anew__begins_in_the_good_state),
     };
     return cmocka_run_group_tests_name("link", tests, NULL, NULL);
 }

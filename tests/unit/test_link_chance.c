@@ -116,6 +116,42 @@ static void chance__correlation__is_what_was_asked_for(void **state)
     expect_chi(chi_trials(after_none, nones, 0.4 * 0.2), chi_1, "loss after none");
 }
 
+/* What the first packet may repeat is a decision like others. */
+static void chance__first_packet__is_no_exception(void **state)
+{
+    (void)state;
+    uint8_t flag;
+    double lost = 0;
+    for (uint64_t seed = 0; seed < 2000; seed++) {
+        outcomes("loss 20% 90%", seed, 0, &flag, 1);
+        lost += flag & LOST;
+    }
+    expect_chi(chi_trials(lost, 2000, 0.2), chi_1, "first packet lost");
+}
+
+static void chance__both_copies__are_treated_by_themselves(void **state)
+{
+    (void)state;
+    double both = 0, same = 0;
+    begin_seeded("duplicate 100% corrupt 50% delay 1ms 500us", 8, 0);
+    for (int i = 0; i < 10000; i++) {
+        uint32_t corrupted = 0;
+        rill_time when[2];
+        struct rill_packet out;
+        link_world_push(&world, 41, 0);
+        for (int copy = 0; copy < 2; copy++) {
+            when[copy] = link_deadline(&world.link);
+            assert_true(link_pop(&world.link, when[copy], &out));
+            corrupted += link_popped(&world.link).corrupted;
+        }
+        both += corrupted == 2;
+        same += when[0] == when[1];
+    }
+    expect_chi(chi_trials(both, 10000, 0.25), chi_1, "both copies corrupted");
+    expect_chi(chi_trials(same, 10000, 1.0 / 1001), chi_1, "both copies equally late");
+    link_world_end(&world);
+}
+
 /* 100 % and 0 % leave nothing to chance. */
 static void chance__certainties__are_certain(void **state)
 {
@@ -396,6 +432,8 @@ int main(void)
         cmocka_unit_test(chance__each_probability__is_what_was_asked_for),
         cmocka_unit_test(chance__correlation__keeps_the_probability),
         cmocka_unit_test(chance__correlation__is_what_was_asked_for),
+        cmocka_unit_test(chance__first_packet__is_no_exception),
+        cmocka_unit_test(chance__both_copies__are_treated_by_themselves),
         cmocka_unit_test(chance__certainties__are_certain),
         cmocka_unit_test(gemodel__mean_loss__is_that_of_the_formula),
         cmocka_unit_test(gemodel__bursts_and_gaps__are_geometric),

@@ -238,7 +238,7 @@ static const struct {
     {"drop 5,,6", 8, "expected numbers from 1"},
     {"drop 5, 6", 8, "expected numbers from 1"},
     {"drop 9-", 8, "expected numbers from 1"},
-    {"drop 9-5", 8, "expected the end of the range"},
+    {"drop 9-8", 8, "expected the end of the range"},
     {"drop 5x", 7, "expected a comma"},
     {"drop 5-6-7", 9, "expected a comma"},
     {"drop 4294967295", 6, "expected numbers from 1"},

@@ -1,4 +1,4 @@
-/* link_parse.h - the settings of an emulated link as text, in netem's words.  Rank 5.5.
+/* link_parse.h - the settings of an emulated link as text, in netem's words.  Rank 16.
  *
  *   loss [random] P [C]   loss gemodel P [R [1-H [1-K]]]   duplicate P [C]   corrupt P [C]
  *   delay T [JITTER [C]] [distribution uniform|normal]     reorder P [C] [gap N]

@@ -1,4 +1,4 @@
-/* link_print.h - writes the settings of an emulated link as text.  Rank 5.6. */
+/* link_print.h - writes the settings of an emulated link as text.  Rank 16.1. */
 #ifndef RILL_LINK_PRINT_H
 #define RILL_LINK_PRINT_H
 
