@@ -105,7 +105,7 @@ int http_transfer_count(void);
 /* ---- The service (http.c), and the page -------------------------------------------------------- */
 
 /* Before the stack starts. */
-void http_open(struct cli *cli);
+void http_open(struct cli *owner);
 /* What step and end of struct service are. */
 enum step http_step(struct client *client, int64_t now_ms);
 void http_end(struct client *client);

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -32,7 +33,8 @@ static uint64_t last_id;                  /* guarded by the lock, as the entries
 static rill_time start_us;
 static uint16_t ports[PORTS_MAX]; /* the page's own */
 static int port_count;
-static int busy_count; /* connections of others, at the last look */
+static struct rill_connection *list; /* room for CONNECTIONS_MAX, or NULL */
+static int busy_count;               /* connections of others, at the last look */
 
 static rill_time now_us(void)
 {
@@ -133,7 +135,8 @@ static void watch_link(void *ctx, const struct rill_packet *packet, bool out, co
         return;
     const uint8_t *tcp = ip + header;
     uint16_t source = (uint16_t)(tcp[0] << 8 | tcp[1]), destination = (uint16_t)(tcp[2] << 8 | tcp[3]);
-    uint32_t total = (uint32_t)(ip[2] << 8 | ip[3]), headers = (uint32_t)(header + (tcp[12] >> 4) * 4u);
+    uint32_t total = (uint32_t)(ip[2] << 8 | ip[3]),
+             headers = (uint32_t)(header + (size_t)(tcp[12] >> 4) * 4);
     struct rill_trace_event event = {.at_us = now_us(),
                                      .kind = out ? RILL_TRACE_SEGMENT_OUT : RILL_TRACE_SEGMENT_IN,
                                      .laddr = get32(ip + (out ? 12 : 16)),
@@ -157,6 +160,7 @@ void http_state_open(struct cli *cli)
     if (cli->watch == watch)
         return;
     start_us = now_us();
+    list = calloc(CONNECTIONS_MAX, sizeof *list);
     cli->watch = watch;
     cli->options.on_link = watch_link;
 }
@@ -221,10 +225,9 @@ static int rank(const struct rill_connection *c)
 
 static void put_connections(struct text *text)
 {
-    static struct rill_connection list[CONNECTIONS_MAX];
     struct text part = {text->at, text->len, text->len + (text->cap - text->len) / CONNECTIONS_SHARE,
                         text->full};
-    int all = rill_connections(list, CONNECTIONS_MAX), told = 0;
+    int all = list != NULL ? rill_connections(list, CONNECTIONS_MAX) : 0, told = 0;
     int count = all < CONNECTIONS_MAX ? all : CONNECTIONS_MAX;
     text_put(&part, ",\"conns\":[");
     busy_count = 0;

@@ -97,7 +97,7 @@ static enum step step_reader(struct client *client)
 /* The kernel's end becomes the connection; whoever else may try to connect is turned away. */
 static enum step step_listening(struct client *client)
 {
-    struct sockaddr_in from;
+    struct sockaddr_in from = {0};
     socklen_t len = sizeof from;
     int fd = accept4(client->fd, (struct sockaddr *)&from, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     client->want = POLLIN;
