@@ -65,6 +65,8 @@ $(B)/%.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(CC) $(BASE) $(INC_$(call kind,$*)) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+$(B)/tools/page.o: $(wildcard tools/page.*)
+
 $(B)/librill.a: $(call obj,$(LIB_SRC))
 	@mkdir -p $(@D) && rm -f $@
 	$(AR) rcs $@ $^

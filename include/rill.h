@@ -53,6 +53,11 @@ struct rill_options {
     void (*on_packet)(void *ctx, const void *data, size_t len,
                       bool out); /* sees each packet that crosses the TUN, or NULL; calls nothing of rill */
     void *on_packet_ctx;
+    /* Sees each packet that the emulated link did something to, or NULL; calls nothing of rill.  `fate` is
+     * one word: "loss", "list", "blackout", "limit", "memory" for what was dropped; "corrupt", "reorder",
+     * "duplicate".  The packet's head holds the IP and TCP headers whole. */
+    void (*on_link)(void *ctx, const struct rill_packet *packet, bool out, const char *fate);
+    void *on_link_ctx;
     /* What is done to packets, see rill_link(); NULL: nothing. */
     const char *link_in, *link_out;
     /* Files to write, NULL: none.  A pcapng capture with the reason of each packet sent; the trace as one
@@ -145,6 +150,10 @@ int rill_link_check(const char *spec);
 /* What is set now, in canonical words: the length, written to text with its final 0 as far as cap allows; -1
  * and EBADF. */
 int rill_link_get(enum rill_direction direction, char *text, size_t cap);
+
+/* Drops the next segment with data, once, beside all else that is set; in rill_link_get's words it is a
+ * `drop data N`.  Called again before it has come: the one after it too.  0, or -1 with EINVAL, EBADF. */
+int rill_link_drop_next(enum rill_direction direction);
 
 /* The engine's counters (rill_engine.h) and memory, taken at one moment; EBADF if not started. */
 int rill_counters(uint64_t counters[RILL_EVENT_COUNT], size_t *memory_bytes);

@@ -160,6 +160,16 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
     }
 }
 
+/* The engine has one hook, and there may be two who listen. */
+static void fan_out(void *ctx, const struct rill_trace_event *event)
+{
+    struct cli *cli = ctx;
+    if (cli->verbosity > 0)
+        verbose_trace(&cli->verbose, event);
+    if (cli->watch != NULL)
+        cli->watch(cli, event);
+}
+
 int cli_start(struct cli *cli)
 {
     if (cli->verbosity > 0) {
@@ -169,8 +179,10 @@ int cli_start(struct cli *cli)
             fprintf(stderr, "%s: %s: %s\n", cli->name, cli->log, strerror(errno));
             return CLI_FAILURE;
         }
-        cli->options.engine.trace = verbose_trace;
-        cli->options.engine.trace_ctx = &cli->verbose;
+    }
+    if (cli->verbosity > 0 || cli->watch != NULL) {
+        cli->options.engine.trace = fan_out;
+        cli->options.engine.trace_ctx = cli;
     }
     if (rill_start(&cli->options) == 0)
         return 0;

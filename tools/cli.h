@@ -31,9 +31,11 @@ struct cli {
     const char *name; /* "rill serve": what stands before each message */
     struct rill_options options;
     struct verbose verbose;
-    int verbosity;   /* how many -v */
-    const char *log; /* the file for what -v prints, NULL: standard error */
-    bool stats;      /* print the counters at the end */
+    int verbosity;     /* how many -v */
+    const char *log;   /* the file for what -v prints, NULL: standard error */
+    bool stats;        /* print the counters at the end */
+    uint16_t web_port; /* of 127.0.0.1 where a lab has the page, 0: nowhere */
+    void (*watch)(void *ctx, const struct rill_trace_event *event); /* a second trace hook, or NULL */
 };
 
 /* Values of long options: none is a letter, so that the cause of an error can be told. */
@@ -51,6 +53,8 @@ enum {
     CLI_IN,
     CLI_OUT,
     CLI_BARE,
+    CLI_WEB,
+    CLI_NO_WEB,
     CLI_BREAK,
     CLI_LESSON,
     CLI_COMPARE,
@@ -157,6 +161,8 @@ struct serve_plan {
 
 /* Reads SERVICE[:PORT] words.  0 or CLI_USAGE (printed). */
 int serve_plan_parse(const struct cli *cli, char *const *words, struct serve_plan *plan);
+/* The port of the first service of this name, 0: there is none. */
+uint16_t serve_plan_port(const struct serve_plan *plan, const char *name);
 /* Starts the stack and serves until a signal.  ready_fd: a byte is written there when all listen, and nothing
  * is printed then; -1: the lines to try are printed.  The exit status. */
 int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd);

@@ -1,6 +1,7 @@
 /* lab.c - `rill lab`: a network namespace of its own, with the stack in it, and a command or a shell.
  *
  *     rill lab ──┬── the stack and its services (a session of its own; dies with rill lab)
+ *                ├── the relay from 127.0.0.1 outside to the page in here (likewise)
  *                └── CMD or $SHELL (its status is ours)
  *
  * With CAP_SYS_ADMIN the network namespace is made as it is; without, inside a user namespace in which the
@@ -8,6 +9,7 @@
  * outlives it: the namespaces and the device go with the last process in them. */
 #include "cli.h"
 #include "control.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +26,10 @@
 struct lab {
     struct cli cli;
     struct serve_plan plan;
-    bool bare;      /* no stack: only the namespace */
+    bool bare;        /* no stack: only the namespace */
+    bool web, no_web; /* --web PORT and --no-web were given */
+    int web_fd;       /* listens in the namespace that we came from, -1: nothing does */
+    uint16_t http_port;
     char **command; /* NULL: an interactive shell */
 };
 
@@ -126,8 +131,15 @@ static int bring_up_loopback(void)
 /* ---- The stack
  * ---------------------------------------------------------------------------------------------------- */
 
-static void serve_child(struct lab *lab, pid_t parent, int ready_fd)
+/* A child that outlives nothing: it dies with the lab, however that ends.  0 in the child. */
+static pid_t fork_child(void)
 {
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child < 0)
+        return complain("fork");
+    if (child > 0)
+        return child;
     /* The rest of the lab may be killed: then this must not stay.  If it is dead already, no signal comes. */
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
@@ -138,7 +150,7 @@ static void serve_child(struct lab *lab, pid_t parent, int ready_fd)
         dup2(null, STDIN_FILENO);
         dup2(null, STDOUT_FILENO);
     }
-    exit(serve_run(&lab->cli, &lab->plan, ready_fd));
+    return 0;
 }
 
 /* Starts it and waits until all its services listen.  Its process id, or -1 (printed by the child). */
@@ -148,13 +160,14 @@ static pid_t start_stack(struct lab *lab)
     char byte;
     if (pipe2(ready, O_CLOEXEC) != 0)
         return complain("pipe");
-    pid_t parent = getpid();
-    pid_t child = fork();
+    pid_t child = fork_child();
     if (child < 0)
-        return complain("fork");
+        return -1;
     if (child == 0) {
         close(ready[0]);
-        serve_child(lab, parent, ready[1]);
+        if (lab->web_fd >= 0)
+            close(lab->web_fd);
+        exit(serve_run(&lab->cli, &lab->plan, ready[1]));
     }
     close(ready[1]);
     ssize_t n;
@@ -168,7 +181,41 @@ static pid_t start_stack(struct lab *lab)
     return -1;
 }
 
-static void stop_stack(pid_t child)
+/* Before the namespace is left: where the page is to be.  0, or -1 (printed). */
+static int open_web(struct lab *lab)
+{
+    uint16_t port = lab->web ? lab->cli.web_port : RELAY_PORT;
+    lab->web_fd = -1;
+    lab->cli.web_port = 0;
+    lab->http_port = lab->bare || lab->no_web ? 0 : serve_plan_port(&lab->plan, "http");
+    if (lab->http_port == 0)
+        return 0;
+    lab->web_fd = relay_listen(&port, lab->web);
+    if (lab->web_fd < 0) {
+        fprintf(stderr, "rill lab: no page for the browser: 127.0.0.1 port %u: %s\n", port, strerror(errno));
+        return lab->web ? -1 : 0; /* nobody has asked for it */
+    }
+    lab->cli.web_port = port;
+    return 0;
+}
+
+static pid_t start_relay(struct lab *lab)
+{
+    if (lab->web_fd < 0)
+        return 0;
+    pid_t child = fork_child();
+    if (child == 0) {
+        relay_run(lab->web_fd, cli_own_addr(&lab->cli), lab->http_port);
+        _exit(CLI_FAILURE);
+    }
+    close(lab->web_fd);
+    if (child > 0)
+        fprintf(stderr, "rill lab: http://127.0.0.1:%u/ shows in a browser what happens\n",
+                lab->cli.web_port);
+    return child;
+}
+
+static void stop_child(pid_t child)
 {
     if (child <= 0)
         return;
@@ -247,14 +294,18 @@ static void name_control(void)
 
 static int lab_run(struct lab *lab)
 {
-    pid_t stack = 0;
+    pid_t stack = 0, relay = 0;
     name_control();
+    if (open_web(lab) != 0)
+        return CLI_FAILURE;
     if (make_namespaces() != 0 || bring_up_loopback() != 0)
         return CLI_FAILURE;
     /* So that a ping without privileges works too; where it cannot be set, one with them still does. */
     (void)write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
-    if (!lab->bare && (stack = start_stack(lab)) < 0)
+    if (!lab->bare && ((stack = start_stack(lab)) < 0 || (relay = start_relay(lab)) < 0)) {
+        stop_child(stack);
         return CLI_FAILURE;
+    }
     if (lab->command == NULL && !lab->bare) {
         fprintf(stderr, "rill lab: %s is up on %s in here; try:\n", lab->cli.options.addr,
                 lab->cli.options.tun);
@@ -262,7 +313,8 @@ static int lab_run(struct lab *lab)
         fputs("The end of the shell is the end of it.\n", stderr);
     }
     int status = run_command(lab);
-    stop_stack(stack);
+    stop_child(relay);
+    stop_child(stack);
     return status < 0 ? CLI_FAILURE : status;
 }
 
@@ -292,11 +344,17 @@ int lab_main(int argc, char **argv)
         "services in it (see 'rill serve --help').  No root is needed where user\n"
         "namespaces are allowed and everybody may open /dev/net/tun.\n"
         "\n"
-        "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n" CLI_OPTIONS_TEXT "\n"
+        "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n"
+        "  --web PORT        where 127.0.0.1 has the page of the http service, outside of\n"
+        "                    the namespace, for your browser (8077 or the next free one)\n"
+        "  --no-web          nowhere\n" CLI_OPTIONS_TEXT "\n"
         "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
         "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
-    static const struct option options[] = {
-        CLI_LONG, {"bare", no_argument, NULL, CLI_BARE}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {CLI_LONG,
+                                            {"bare", no_argument, NULL, CLI_BARE},
+                                            {"web", required_argument, NULL, CLI_WEB},
+                                            {"no-web", no_argument, NULL, CLI_NO_WEB},
+                                            {NULL, 0, NULL, 0}};
     static struct lab lab;
     int option;
     cli_init(&lab.cli, "rill lab");
@@ -307,7 +365,15 @@ int lab_main(int argc, char **argv)
         int status = -1;
         if (option == CLI_BARE)
             lab.bare = true;
-        else
+        else if (option == CLI_NO_WEB)
+            lab.no_web = true;
+        else if (option == CLI_WEB) {
+            int port = cli_port(optarg);
+            if (port < 0)
+                return cli_usage_error(&lab.cli, "--web: '%s' is not a number from 1 to 65535", optarg);
+            lab.web = true;
+            lab.cli.web_port = (uint16_t)port;
+        } else
             status = cli_option(&lab.cli, option, argv[optind - 1], usage);
         if (status >= 0)
             return status;
@@ -322,5 +388,10 @@ int lab_main(int argc, char **argv)
         return CLI_USAGE;
     if (lab.plan.talk)
         return cli_usage_error(&lab.cli, "talk needs the terminal: run 'rill serve talk' in a lab --bare");
+    if (lab.bare && lab.web)
+        return cli_usage_error(&lab.cli, "--bare starts no stack, and so there is no page for --web");
+    if (lab.web && (lab.no_web || serve_plan_port(&lab.plan, "http") == 0))
+        return cli_usage_error(&lab.cli, lab.no_web ? "--web and --no-web exclude each other"
+                                                    : "--web needs the service http");
     return lab_run(&lab);
 }

@@ -39,6 +39,8 @@ struct talk {
     atomic_bool ending, ended;
 };
 
+static struct server *serving; /* for serve_adopt */
+
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -66,8 +68,8 @@ static int plan_add(const struct cli *cli, const char *word, struct serve_plan *
     int service = find_service(word, len);
     if (!talk && service < 0)
         return cli_usage_error(
-            cli, "unknown service '%.*s'; there are echo, discard, daytime, chargen, slow and talk", (int)len,
-            word);
+            cli, "unknown service '%.*s'; there are echo, discard, daytime, chargen, slow, http and talk",
+            (int)len, word);
     int port = talk ? TALK_PORT : services[service].port;
     if (colon != NULL && (port = cli_port(colon + 1)) < 0)
         return cli_usage_error(cli, "'%s': the port is not a number from 1 to 65535", word);
@@ -101,6 +103,14 @@ int serve_plan_parse(const struct cli *cli, char *const *words, struct serve_pla
     return 0;
 }
 
+uint16_t serve_plan_port(const struct serve_plan *plan, const char *name)
+{
+    for (int i = 0; i < plan->count; i++)
+        if (strcmp(services[plan->listener[i].service].name, name) == 0)
+            return plan->listener[i].port;
+    return 0;
+}
+
 void serve_print_hints(const struct cli *cli, const struct serve_plan *plan, FILE *out)
 {
     const char *addr = cli->options.addr;
@@ -108,7 +118,13 @@ void serve_print_hints(const struct cli *cli, const struct serve_plan *plan, FIL
     fprintf(out, "  ping %s\n", addr);
     for (int i = 0; i < plan->count; i++) {
         const struct service *service = &services[plan->listener[i].service];
-        snprintf(command, sizeof command, "nc %s %u%s", addr, plan->listener[i].port, service->hint);
+        uint16_t port = plan->listener[i].port;
+        if (service->hint == NULL && port == 80)
+            snprintf(command, sizeof command, "http://%s/", addr);
+        else if (service->hint == NULL)
+            snprintf(command, sizeof command, "http://%s:%u/", addr, port);
+        else
+            snprintf(command, sizeof command, "nc %s %u%s", addr, port, service->hint);
         fprintf(out, "  %-32s %s: %s\n", command, service->name, service->summary);
     }
     if (plan->talk) {
@@ -151,9 +167,37 @@ static int open_listeners(const struct cli *cli, struct server *server)
 
 static void client_close(struct server *server, int index)
 {
-    rill_close(server->client[index]->fd);
-    free(server->client[index]);
+    struct client *client = server->client[index];
+    if (client->service->end != NULL)
+        client->service->end(client);
+    if (client->fd >= RILL_FD_BASE)
+        rill_close(client->fd);
+    else
+        close(client->fd);
+    free(client);
     server->client[index] = server->client[--server->client_count];
+}
+
+static int client_add(struct server *server, int fd, const struct service *service)
+{
+    struct client *client = server->client_count < CLIENTS_MAX ? calloc(1, sizeof *client) : NULL;
+    if (client == NULL)
+        return -1;
+    client->fd = fd;
+    client->service = service;
+    client->want = POLLIN;
+    client->wake_ms = -1;
+    server->client[server->client_count] = client;
+    return server->client_count++;
+}
+
+struct client *serve_adopt(int fd, const struct service *service, int64_t now)
+{
+    int index = client_add(serving, fd, service);
+    if (index < 0)
+        return NULL;
+    serving->client[index]->wake_ms = now;
+    return serving->client[index];
 }
 
 static void accept_clients(struct server *server, int listener, int64_t now)
@@ -164,20 +208,16 @@ static void accept_clients(struct server *server, int listener, int64_t now)
             continue;
         if (fd < 0 && errno == EAGAIN)
             return;
-        struct client *client = fd < 0 ? NULL : calloc(1, sizeof *client);
-        if (client == NULL) {
+        const struct service *service = &services[server->plan.listener[listener].service];
+        int index = fd < 0 ? -1 : client_add(server, fd, service);
+        if (index < 0) {
             if (fd >= 0)
                 rill_close(fd);
             server->accept_after_ms = now + ACCEPT_PAUSE_MS;
             return;
         }
-        client->fd = fd;
-        client->service = &services[server->plan.listener[listener].service];
-        client->want = POLLIN;
-        client->wake_ms = -1;
-        server->client[server->client_count++] = client;
-        if (client->service->step(client, now) == STEP_CLOSE)
-            client_close(server, server->client_count - 1);
+        if (service->step(server->client[index], now) == STEP_CLOSE)
+            client_close(server, index);
     }
 }
 
@@ -330,12 +370,19 @@ int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd)
     /* Static: the talk thread may still wait at its prompt when this function has returned. */
     static struct server server;
     static struct talk talk;
+    serving = &server;
     server.plan = *plan;
     server.talk_done_fd = -1;
     server.signal_fd = cli_signals_open();
     if (server.signal_fd < 0) {
         fprintf(stderr, "%s: signals: %s\n", cli->name, strerror(errno));
         return CLI_FAILURE;
+    }
+    for (int i = 0; i < plan->count; i++) {
+        if (services[plan->listener[i].service].step == http_step) {
+            http_open(cli);
+            http_state_add_port(plan->listener[i].port);
+        }
     }
     int status = cli_start(cli);
     if (status != 0)
@@ -366,6 +413,7 @@ int serve_main(int argc, char **argv)
         "  daytime   13    says what time it is\n"
         "  chargen   19    never stops talking\n"
         "  slow      9000  reads one byte per second: a zero window on demand\n"
+        "  http      80    a page that shows all this at work, live\n"
         "  talk      8080  shows what one client says, asks for the answer, and ends\n"
         "\n" CLI_OPTIONS_TEXT "\n"
         "SIGINT and SIGTERM close the connections in order for at most 2 s; what is left\n"

@@ -147,10 +147,11 @@ static enum step slow_step(struct client *client, int64_t now_ms)
 }
 
 const struct service services[] = {
-    {"echo", 7, 0, "", "sends back what it gets", echo_step},
-    {"discard", 9, 0, "", "takes everything and says nothing", discard_step},
-    {"daytime", 13, 0, "", "says what time it is", daytime_step},
-    {"chargen", 19, 0, " | head", "never stops talking", chargen_step},
-    {"slow", 9000, 4096, " </dev/zero", "reads one byte per second", slow_step},
+    {"echo", 7, 0, "", "sends back what it gets", echo_step, NULL},
+    {"discard", 9, 0, "", "takes everything and says nothing", discard_step, NULL},
+    {"daytime", 13, 0, "", "says what time it is", daytime_step, NULL},
+    {"chargen", 19, 0, " | head", "never stops talking", chargen_step, NULL},
+    {"slow", 9000, 4096, " </dev/zero", "reads one byte per second", slow_step, NULL},
+    {"http", 80, 0, NULL, "a page that shows all this at work", http_step, http_end},
 };
 const int service_count = sizeof services / sizeof services[0];

@@ -1,4 +1,4 @@
-/* service.h - the small services, each a step on a client that never waits. */
+/* service.h - the services, each a step on a client that never waits. */
 #ifndef RILL_SERVICE_H
 #define RILL_SERVICE_H
 
@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "http.h"
+
 /* The bound on what the server holds for one client, beside the stack's own buffers. */
 enum { CLIENT_BUFFER_BYTES = 32768 };
-
-enum step { STEP_KEEP, STEP_CLOSE };
 
 struct client {
     int fd;
@@ -20,8 +20,13 @@ struct client {
     bool sent_all;   /* daytime: our FIN is sent */
     unsigned line;   /* chargen: lines sent so far */
     size_t pos, len; /* buffer[pos..len) waits to be sent */
-    uint8_t buffer[CLIENT_BUFFER_BYTES];
+    union {
+        uint8_t buffer[CLIENT_BUFFER_BYTES];
+        struct http http;
+        struct transfer_end transfer;
+    };
 };
+_Static_assert(sizeof(struct http) <= CLIENT_BUFFER_BYTES, "http holds no more than other services");
 
 struct service {
     const char *name;
@@ -31,9 +36,15 @@ struct service {
     const char *summary; /* one line for the help and the lines to try */
     /* Does what can be done now, then sets want and wake_ms.  The first call comes right after accept. */
     enum step (*step)(struct client *client, int64_t now_ms);
+    /* Before the client is closed and freed, or NULL. */
+    void (*end)(struct client *client);
 };
 
 extern const struct service services[];
 extern const int service_count;
+
+/* One more client, of rill or of the kernel, whose first step comes with the next turn of the loop; NULL if
+ * there is no room, and then fd is still the caller's.  (serve.c) */
+struct client *serve_adopt(int fd, const struct service *service, int64_t now_ms);
 
 #endif

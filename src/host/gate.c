@@ -45,8 +45,11 @@ static void trace_fate(struct gate *p, const struct rill_packet *packet, bool ou
     const char *words[] = {drop_word(fate->verdict), fate->corrupted ? "corrupt" : NULL,
                            fate->reordered ? "reorder" : NULL, fate->duplicated ? "duplicate" : NULL};
     for (int i = 0; i < 4; i++)
-        if (words[i] != NULL)
+        if (words[i] != NULL) {
             trace_file_link(&p->trace, packet, out, words[i], now_us);
+            if (p->on_link != NULL)
+                p->on_link(p->on_link_ctx, packet, out, words[i]);
+        }
 }
 
 /* ---- Captures ------------------------------------------------------------------------------------------ */
@@ -227,6 +230,32 @@ void gate_input(struct gate *p, size_t len, rill_time now_us)
     pop_in(p, now_us);
 }
 
+/* ---- The next data segment -------------------------------------------------------------------------------
+ */
+
+/* A number on the list: those that have passed make room, and what is listed already is passed over, so that
+ * two wishes are two drops.  A list that is full of other wishes, or has no end, stays as it is. */
+void gate_drop_next(struct gate *p, enum rill_direction direction)
+{
+    struct link_config config = p->link[direction].config;
+    struct link_list *list = &config.drop_data;
+    uint64_t next = p->link[direction].stats.data + 1;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->at[i].high >= next)
+            list->at[kept++] = list->at[i];
+    list->count = kept;
+    if (kept > 0 && list->at[0].low <= next) {
+        if (list->at[0].high < UINT32_MAX)
+            list->at[0].high++;
+    } else if (kept < LINK_RANGES && next < UINT32_MAX) {
+        memmove(list->at + 1, list->at, kept * sizeof list->at[0]);
+        list->at[0] = (struct link_range){(uint32_t)next, (uint32_t)next};
+        list->count++;
+    }
+    link_set(&p->link[direction], &config);
+}
+
 /* ---- Time ------------------------------------------------------------------------------------------------
  */
 
@@ -286,6 +315,8 @@ int gate_open(struct gate *p, const struct rill_options *options, struct tun *tu
     *p = (struct gate){.tun = tun,
                        .on_packet = options->on_packet,
                        .on_packet_ctx = options->on_packet_ctx,
+                       .on_link = options->on_link,
+                       .on_link_ctx = options->on_link_ctx,
                        .user_trace = config->trace,
                        .user_trace_ctx = config->trace_ctx};
     p->mem = (struct mem){.alloc = link_alloc, .free = link_release, .cap_bytes = SIZE_MAX};

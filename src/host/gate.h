@@ -22,6 +22,8 @@ struct gate {
     uint8_t *packet; /* the one hot buffer that packets are read into */
     void (*on_packet)(void *ctx, const void *data, size_t len, bool out);
     void *on_packet_ctx;
+    void (*on_link)(void *ctx, const struct rill_packet *packet, bool out, const char *fate);
+    void *on_link_ctx;
 
     struct mem mem;      /* of the links */
     struct link link[2]; /* by enum rill_direction */
@@ -48,6 +50,9 @@ int gate_open(struct gate *gate, const struct rill_options *options, struct tun 
 void gate_close(struct gate *gate);
 /* After a fork, in the child. */
 void gate_forget(struct gate *gate);
+
+/* Drops the next data segment of this direction, once: rill_link_drop_next(). */
+void gate_drop_next(struct gate *gate, enum rill_direction direction);
 
 /* A packet was read into gate->packet. */
 void gate_input(struct gate *gate, size_t len, rill_time now_us);

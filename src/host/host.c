@@ -344,6 +344,17 @@ int rill_link(enum rill_direction direction, const char *spec)
     return (int)call_end(&call, 0);
 }
 
+int rill_link_drop_next(enum rill_direction direction)
+{
+    struct call call;
+    if (!call_begin(&call, -1))
+        return -1;
+    if (direction != RILL_IN && direction != RILL_OUT)
+        return (int)call_end(&call, -EINVAL);
+    gate_drop_next(&stack.gate, direction);
+    return (int)call_end(&call, 0);
+}
+
 int rill_link_get(enum rill_direction direction, char *text, size_t cap)
 {
     struct call call;

@@ -6,7 +6,7 @@
 #include "rill.h"
 
 #define ARGV_MAX 8
-#define SERVICES "there are echo, discard, daytime, chargen, slow and talk"
+#define SERVICES "there are echo, discard, daytime, chargen, slow, http and talk"
 
 struct wrong {
     const char *argv[ARGV_MAX];
@@ -48,11 +48,13 @@ static void help__goes_to_standard_output__80_columns(void **state)
         {{"-h"}, "usage: rill COMMAND ", {"serve"}},
         {{"serve", "--help"},
          "usage: rill serve ",
-         {"--tun", "--addr", "--peer", "--mtu", "-v", "--verbose", "--log", "--stats", "echo", "slow",
+         {"--tun", "--addr", "--peer", "--mtu", "-v", "--verbose", "--log", "--stats", "echo", "slow", "http",
           "talk"}},
         {{"serve", "-h"}, "usage: rill serve ", {"--tun"}},
         {{"nc", "--help"}, "usage: rill nc ", {"-l", "-N", "--tun", "--addr", "--peer", "--mtu", "-v"}},
-        {{"lab", "--help"}, "usage: rill lab ", {"--bare", "--tun", "--addr", "--peer", "--mtu", "-v"}},
+        {{"lab", "--help"},
+         "usage: rill lab ",
+         {"--bare", "--web", "--no-web", "--tun", "--addr", "--peer", "--mtu", "-v"}},
         {{"lab", "-v", "--help", "--", "true"}, "usage: rill lab ", {"--bare"}},
     };
     static struct command_result result;
@@ -159,6 +161,12 @@ static void services__unknown_or_misplaced__are_named(void **state)
         {{"lab", "talk"},
          "rill lab: talk needs the terminal: run 'rill serve talk' in a lab --bare\n" TRY("rill lab")},
         {{"lab", "--bare", "echo"}, "rill lab: --bare and services exclude each other\n" TRY("rill lab")},
+        {{"lab", "--web", "0"}, "rill lab: --web: '0' is not a number from 1 to 65535\n" TRY("rill lab")},
+        {{"lab", "--web", "1", "--no-web"},
+         "rill lab: --web and --no-web exclude each other\n" TRY("rill lab")},
+        {{"lab", "--web", "1", "echo"}, "rill lab: --web needs the service http\n" TRY("rill lab")},
+        {{"lab", "--bare", "--web", "1"},
+         "rill lab: --bare starts no stack, and so there is no page for --web\n" TRY("rill lab")},
         {{"lab", "--"}, "rill lab: there is no command behind '--'\n" TRY("rill lab")},
     };
     (void)state;

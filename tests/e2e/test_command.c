@@ -64,9 +64,10 @@ static bool is_refused(uint16_t port)
 
 static void body_serve__no_service_named__prints_what_to_try_and_runs_all_but_talk(void)
 {
-    static const uint16_t open_ports[] = {7, 9, 13, 19, 9000};
-    static const char *const lines[] = {"ping 10.77.0.2\n", "nc 10.77.0.2 7 ",  "nc 10.77.0.2 9 ",
-                                        "nc 10.77.0.2 13 ", "nc 10.77.0.2 19 ", "nc 10.77.0.2 9000 "};
+    static const uint16_t open_ports[] = {7, 9, 13, 19, 9000, 80};
+    static const char *const lines[] = {"ping 10.77.0.2\n",  "nc 10.77.0.2 7 ",  "nc 10.77.0.2 9 ",
+                                        "nc 10.77.0.2 13 ",  "nc 10.77.0.2 19 ", "nc 10.77.0.2 9000 ",
+                                        "http://10.77.0.2/ "};
     static char seen[COMMAND_TEXT_BYTES];
     struct command command = command_start(ARGV("serve"));
     CHECK(command_read_until(command.out, "Ctrl-C ends it.\n", seen));
