@@ -114,7 +114,7 @@ demo:                           ## the tour: ping, nc and a lossy hop, in a name
 	@RILL=$(B)/rill tools/demo
 
 plot: all $(B)/tests/link/test_plot   ## tests/plot.svg, the picture in README.md, from a run in virtual time
-	@$(B)/tests/link/test_plot --story $(B)/story.ndjson
+	@$(B)/tests/link/test_plot --story $(B)/story.ndjson >$(B)/story.log 2>&1 || { cat $(B)/story.log; false; }
 	@$(B)/rill plot $(B)/story.ndjson -o tests/plot.svg
 
 setup:                          ## install what make check and make demo need (SETUP=no only reports)

@@ -57,7 +57,7 @@ static void measure(struct graph *g)
     double top = (double)hi + (double)(above < span / 2 ? above : span / 20) + (double)span * 0.02;
     g->y = (struct axis){(double)lo, top, g->plot->y + HEIGHT, g->plot->y, false};
     size_t room = special < PLOT_MARKS_MAX ? PLOT_MARKS_MAX - special : 1;
-    g->stride = plain <= room ? 1 : (plain + room - 1) / room;
+    g->stride = plain <= room || room == 0 ? 1 : (plain + room - 1) / room;
 }
 
 static void tooltip(const struct graph *g, const struct trace_seg *seg)

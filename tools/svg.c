@@ -172,10 +172,12 @@ void svg_ticks_y(FILE *out, const struct axis *y, enum unit unit, double from, d
     char text[32];
     if (y->log) {
         bool few = y->hi / y->lo < 300; /* then 2 and 5 have their lines as well */
-        for (double v = pow(10, floor(log10(y->lo))); v <= y->hi; v *= 10)
+        for (int decade = (int)floor(log10(y->lo)); decade <= (int)floor(log10(y->hi)); decade++) {
+            double v = pow(10, decade);
             for (int i = 1; i <= 5; i += i < 2 ? 1 : 3)
                 if (v * i >= y->lo && v * i <= y->hi && (i == 1 || few))
                     tick_y(out, axis_at(y, v * i), from, to, svg_amount(v * i, unit, text));
+        }
         return;
     }
     double step = nice_step(y->hi - y->lo, fabs(y->at_lo - y->at_hi) / 40);

@@ -93,7 +93,7 @@ static bool parse_ip(struct packet *packet, const uint8_t *p, size_t len)
     size_t tcp_head = (size_t)(tcp[12] >> 4) * 4;
     if (tcp_head < 20 || head + tcp_head > total)
         return false;
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 2; i++) {
         packet->addr[i] = net32(p + 12 + 4 * i);
         packet->port[i] = net16(tcp + 2 * i);
     }

@@ -33,9 +33,9 @@ struct sample {
     FILE *json, *pcapng;
     uint64_t start_us, line_free_us; /* when the way out is free for the next packet */
     uint32_t data_count[2], isn[2];
-    bool named, over; /* over: rill's side has closed, and lives on in TIME-WAIT at most */
-    char reason[160]; /* of the segment that rill has just handed out */
-    struct rill_numbers numbers;
+    bool named, over;  /* over: rill's side has closed, and lives on in TIME-WAIT at most */
+    char reason[160];  /* of the segment that rill has just handed out */
+    char numbers[512]; /* the last that were told */
     int fd[2], listener;
     uint64_t sent[2];
 };
@@ -79,16 +79,18 @@ static void numbers_line(struct sample *s, const struct rill_numbers *n)
 #define NAME(name, text) #name,
     static const char *const limits[] = {RILL_LIMITS(NAME)};
 #undef NAME
-    if (memcmp(n, &s->numbers, sizeof *n) == 0)
+    char text[sizeof s->numbers];
+    (void)snprintf(
+        text, sizeof text,
+        "\"cwnd\":%u,\"ssthresh\":%u,\"flight\":%u,\"pipe\":%u,\"snd_wnd\":%u,\"rcv_wnd\":%u,"
+        "\"unsent\":%u,\"unread\":%u,\"srtt_us\":%u,\"rttvar_us\":%u,\"rto_us\":%u,\"dup_acks\":%u,"
+        "\"recovery\":%s,\"limit\":\"%s\"",
+        n->cwnd, n->ssthresh, n->flight, n->pipe, n->snd_wnd, n->rcv_wnd, n->unsent, n->unread, n->srtt_us,
+        n->rttvar_us, n->rto_us, n->dup_acks, n->recovery ? "true" : "false", limits[n->limit]);
+    if (strcmp(text, s->numbers) == 0)
         return;
-    s->numbers = *n;
-    fprintf(s->json,
-            "{\"t\":%.6f,\"ev\":\"numbers\",\"conn\":1,\"cwnd\":%u,\"ssthresh\":%u,\"flight\":%u,\"pipe\":%u,"
-            "\"snd_wnd\":%u,\"rcv_wnd\":%u,\"unsent\":%u,\"unread\":%u,\"srtt_us\":%u,\"rttvar_us\":%u,"
-            "\"rto_us\":%u,\"dup_acks\":%u,\"recovery\":%s,\"limit\":\"%s\"}\n",
-            now(s), n->cwnd, n->ssthresh, n->flight, n->pipe, n->snd_wnd, n->rcv_wnd, n->unsent, n->unread,
-            n->srtt_us, n->rttvar_us, n->rto_us, n->dup_acks, n->recovery ? "true" : "false",
-            limits[n->limit]);
+    memcpy(s->numbers, text, sizeof text);
+    fprintf(s->json, "{\"t\":%.6f,\"ev\":\"numbers\",\"conn\":1,%s}\n", now(s), text);
 }
 
 static void count_out(struct sample *s, const struct rill_trace_event *e)

@@ -448,7 +448,8 @@ static void noise__behind_any_magic__is_survived(void **state)
         prng_fill(&prng, data, sizeof data);
         for (size_t i = 0; head[0] == '{' && i < sizeof data; i++)
             data[i] = alphabet[(uint8_t)data[i] % (sizeof alphabet - 1)];
-        memcpy(data, head, start);
+        for (size_t i = 0; i < start; i++)
+            data[i] = head[i];
         swallow(data, len);
     }
 }
