@@ -181,7 +181,8 @@ bool http_state_is_busy(uint64_t next)
 
 /* ---- The state ------------------------------------------------------------------------------------- */
 
-static double seconds(rill_time at_us) { return at_us < start_us ? 0 : (double)(at_us - start_us) / 1e6; }
+/* Since the server began. */
+static uint64_t age_us(rill_time at_us) { return at_us < start_us ? 0 : at_us - start_us; }
 
 static void put_key(struct text *text, uint16_t lport, uint32_t raddr, uint16_t rport)
 {
@@ -266,7 +267,7 @@ static void put_entry(struct text *text, const struct entry *entry)
 {
     const struct rill_trace_event *e = &entry->event;
     char why[200];
-    text_put(text, "{\"i\":%" PRIu64 ",\"t\":%.6f,\"key\":", entry->id, seconds(e->at_us));
+    text_put(text, "{\"i\":%" PRIu64 ",\"us\":%" PRIu64 ",\"key\":", entry->id, age_us(e->at_us));
     put_key(text, e->lport, e->raddr, e->rport);
     if (e->kind == RILL_TRACE_STATE) {
         text_put(text, ",\"from\":\"%s\",\"to\":\"%s\"}", rill_state_name(e->state_from),
@@ -337,7 +338,7 @@ static void put_counters(struct text *text)
 void http_state_write(struct text *text, uint64_t *next, uint64_t settle_us)
 {
     char spec[SPEC_BYTES];
-    text_put(text, "{\"t\":%.6f", seconds(now_us()));
+    text_put(text, "{\"us\":%" PRIu64, age_us(now_us()));
     for (int d = RILL_IN; d <= RILL_OUT; d++) {
         text_put(text, ",\"%s\":", d == RILL_IN ? "in" : "out");
         text_put_string(text, rill_link_get((enum rill_direction)d, spec, sizeof spec) >= 0 ? spec : "");

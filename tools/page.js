@@ -61,8 +61,9 @@ function moveTo(c, from, to) {
 }
 
 function take(snapshot) {
-  if (snapshot.t < now - 1) conns.clear(); // another stack has taken the place of the one before
-  now = snapshot.t;
+  const t = snapshot.us / 1e6;
+  if (t < now - 1) conns.clear(); // another stack has taken the place of the one before
+  now = t;
   for (const entry of snapshot.log) {
     if (entry.i <= newest) continue;
     newest = entry.i;
@@ -250,7 +251,7 @@ const CHANGED = {corrupt: 'corrupted by the link', reorder: 'overtakes others', 
 
 function rung(entry) {
   const row = element('li'), body = element('div', {class: 'body'});
-  row.append(element('time', {}, entry.t.toFixed(3)), body);
+  row.append(element('time', {}, (entry.us / 1e6).toFixed(3)), body);
   if (entry.from !== undefined) {
     body.classList.add('change');
     body.textContent = `${$('all').checked ? nameOf(entry.key) + ': ' : ''}${entry.from} → ${entry.to}`;
