@@ -128,7 +128,10 @@ static void get_state(struct http *h, const struct http_request *request)
     struct text text = {h->out, 0, sizeof h->out, false};
     uint64_t next = 0;
     (void)request;
+    text.cap--;
     http_state_write(&text, &next, 0);
+    text.cap++;
+    text_put(&text, "\n");
     answer(h, 200, "application/json", h->out, text.len);
 }
 
