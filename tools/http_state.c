@@ -109,21 +109,37 @@ static uint32_t get32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
-/* Sequence numbers as the log has them for this connection and direction: relative to the last entry's. */
+/* `value` of the wire as the number that it is, next to one that is known both ways. */
+static uint64_t unwrap(uint64_t known, uint32_t known32, uint32_t value)
+{
+    return known + (uint64_t)(int64_t)(int32_t)(value - known32);
+}
+
+/* Sequence numbers relative to the connection's first ones, as the engine has them, from what the log knows
+ * of them: an end's numbers are in what it sent, and in the acknowledgements of the other. */
 static void make_relative(struct rill_trace_event *event)
 {
-    for (uint64_t id = last_id; id > 0 && id + LOG_ENTRIES > last_id; id--) {
-        const struct rill_trace_event *known = &entries[id % LOG_ENTRIES].event;
-        if (known->kind != event->kind || !known->relative || known->lport != event->lport ||
-            known->rport != event->rport || known->raddr != event->raddr)
-            continue;
-        event->seq = known->seq + (uint64_t)(int64_t)(int32_t)(event->seq32 - known->seq32);
-        event->ack = known->ack + (uint64_t)(int64_t)(int32_t)(event->ack32 - known->ack32);
-        event->relative = true;
-        return;
-    }
+    bool has_seq = false, has_ack = (event->flags & RILL_ACK) == 0;
     event->seq = event->seq32;
     event->ack = event->ack32;
+    for (uint64_t id = last_id; id > 0 && id + LOG_ENTRIES > last_id && !(has_seq && has_ack); id--) {
+        const struct rill_trace_event *known = &entries[id % LOG_ENTRIES].event;
+        bool same = known->kind == event->kind, acks = (known->flags & RILL_ACK) != 0;
+        if (known->kind == RILL_TRACE_STATE || !known->relative || known->lport != event->lport ||
+            known->rport != event->rport || known->raddr != event->raddr)
+            continue;
+        if (!has_seq && (same || acks)) {
+            event->seq = same ? unwrap(known->seq, known->seq32, event->seq32)
+                              : unwrap(known->ack, known->ack32, event->seq32);
+            has_seq = true;
+        }
+        if (!has_ack && (!same || acks)) {
+            event->ack = same ? unwrap(known->ack, known->ack32, event->ack32)
+                              : unwrap(known->seq, known->seq32, event->ack32);
+            has_ack = true;
+        }
+    }
+    event->relative = has_seq && has_ack;
 }
 
 static void watch_link(void *ctx, const struct rill_packet *packet, bool out, const char *fate)

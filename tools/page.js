@@ -55,6 +55,7 @@ function startOver(c) {
 }
 function moveTo(c, from, to) {
   if (from === 'CLOSED' || to === 'SYN-SENT' || (from === 'LISTEN' && to === 'SYN-RECEIVED')) startOver(c);
+  if (from === 'LISTEN') c.edges.add('CLOSED>LISTEN');
   c.visited.add(from).add(to);
   c.edges.add(`${from}>${to}`);
   c.state = to;
@@ -67,6 +68,8 @@ function take(snapshot) {
   for (const entry of snapshot.log) {
     if (entry.i <= newest) continue;
     newest = entry.i;
+    // The engine makes a connection when the handshake completes; the listener's record was the state before.
+    if (entry.from === 'CLOSED' && entry.to === 'SYN-RECEIVED') entry.from = 'LISTEN';
     if (entry.from !== undefined) moveTo(connection(entry.key), entry.from, entry.to);
     ladder.push(entry);
   }
@@ -78,6 +81,8 @@ function take(snapshot) {
     const c = connection(data.key);
     seen.add(data.key);
     c.own = data.own;
+    // A record of TIME-WAIT has forgotten how much there was.
+    if (data.state === 'TIME-WAIT') Object.assign(data, {acked: c.data.acked, received: c.data.received});
     c.data = data;
     c.gone = null;
     if (c.state !== data.state) { c.visited.add(data.state); c.state = data.state; }
@@ -147,6 +152,8 @@ const windowLines = [['cwnd', 'cwnd', 'congestion window'], ['flight', 'flight',
   ['snd_wnd', 'peer', 'peer’s window'], ['rcv_wnd', 'ours', 'rill’s window'], ['ssthresh', 'thresh', 'ssthresh']];
 const rttLines = [['srtt', 'cwnd', 'smoothed RTT'], ['rto', 'flight', 'RTO']];
 
+const UNKNOWN = new Set(['cwnd', 'srtt', 'ssthresh']); // which are 0 until the handshake is done
+
 // A logarithmic scale with 0 at its foot, so that a closed window and one of megabytes fit in one picture.
 function chart(svg, legend, lines, history, format, floor) {
   const width = svg.clientWidth || 600, height = svg.clientHeight || 190, left = 58, bottom = height - 18, top = 8;
@@ -168,7 +175,7 @@ function chart(svg, legend, lines, history, format, floor) {
   for (let s = 0; s <= SPAN_S; s += 10)
     parts.push(shape('text', {class: 'axis-text', x: x(now - s), y: height - 4, 'text-anchor': s ? 'middle' : 'end'}, s ? `−${s} s` : 'now'));
   for (const [field, style] of [...lines].reverse()) {
-    const points = history.filter(h => h[field] !== undefined && h[field] < NONE && h.t >= now - SPAN_S);
+    const points = history.filter(h => h[field] !== undefined && h[field] < NONE && (h[field] > 0 || !UNKNOWN.has(field)) && h.t >= now - SPAN_S);
     let d = '';
     points.forEach((h, i) => { d += i ? `H${x(h.t).toFixed(1)}V${y(h[field]).toFixed(1)}` : `M${x(h.t).toFixed(1)} ${y(h[field]).toFixed(1)}`; });
     if (d) parts.push(shape('path', {class: `curve ${style}`, d}));
@@ -179,7 +186,7 @@ function chart(svg, legend, lines, history, format, floor) {
     const item = element('li'), sample = shape('svg', {viewBox: '0 0 30 8', 'aria-hidden': 'true'});
     sample.append(shape('path', {class: `curve ${style}`, d: 'M0 4H30'}));
     const value = last[field];
-    item.append(sample, `${title} `, element('b', {}, value === undefined ? '–' : value >= NONE ? 'none yet' : format(value)));
+    item.append(sample, `${title} `, element('b', {}, value === undefined || (value === 0 && UNKNOWN.has(field)) ? '–' : value >= NONE ? 'none yet' : format(value)));
     return item;
   }));
 }

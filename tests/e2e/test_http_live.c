@@ -272,6 +272,21 @@ static void body_drop_next_data__drops_one_and_only_one(void)
 }
 TEST(drop_next_data__drops_one_and_only_one)
 
+/* The client's SYN is all that is known of its numbers when its first data is lost: 1:6, and ACK 1 of our
+ * SYN. */
+static void body_lost_on_the_way_in__is_told_with_relative_numbers(void)
+{
+    char byte;
+    struct command command = serve();
+    CHECK(web_post(80, "/drop-next-data", "{\"dir\":\"in\"}", &reply) == 204);
+    int fd = kernel_connect(7);
+    kernel_write(fd, "hello", 5);
+    CHECK(kernel_read(fd, &byte, 1) == 1 && byte == 'h'); /* it has come again */
+    CHECK(web_await("\"d\":\"in\",\"f\":\"P.\",\"s\":1,\"n\":5,\"a\":1,\"fate\":\"list\"}", &reply));
+    stop(&command);
+}
+TEST(lost_on_the_way_in__is_told_with_relative_numbers)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -284,6 +299,7 @@ int main(void)
         cmocka_unit_test(pause__closes_the_window_of_who_reads__and_stop_ends_all),
         cmocka_unit_test(transfer__nine__one_is_too_many),
         cmocka_unit_test(drop_next_data__drops_one_and_only_one),
+        cmocka_unit_test(lost_on_the_way_in__is_told_with_relative_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
