@@ -212,8 +212,9 @@ const char *rill_limit_text(enum rill_limit limit);
     X(XMIT, "retransmit")                                                                                    \
     X(DELACK, "delayed ACK")                                                                                 \
     X(KEEP, "keep-alive")                                                                                    \
-    X(LINGER, "linger") X(RINGS, "ring"                                                                      \
-                                 "s")
+    X(LINGER, "linger")                                                                                      \
+    X(RINGS, "ring"                                                                                          \
+             "s")
 #define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
 enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
 #undef RILL_TIMER_ENUM
