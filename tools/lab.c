@@ -365,7 +365,7 @@ static const char usage[] =
     "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
 
 /* With --lesson or --compare there is no command and no service. */
-static int lab_lesson(const struct lab *lab, struct lesson_request *request, int count, char **words)
+static int lab_lesson(const struct lab *lab, struct lesson_request *request, int count)
 {
     const struct rill_options *o = &lab->cli.options;
     if ((request->name != NULL) == (request->a != NULL))
@@ -373,13 +373,12 @@ static int lab_lesson(const struct lab *lab, struct lesson_request *request, int
                                                              : "--dir and --yes are for --lesson");
     if (request->dir == NULL)
         request->dir = ".";
-    if (request->a != NULL && count == 0)
+    if (request->a != NULL && request->b == NULL)
         return cli_usage_error(&lab->cli, "--compare needs two settings");
-    if (lab->bare || lab->web || lab->no_web || lab->command != NULL || count > (request->a != NULL) ||
-        o->capture || o->trace_file || o->link_in || o->link_out || o->engine.broken)
+    if (lab->bare || lab->web || lab->no_web || lab->command != NULL || count > 0 || o->capture ||
+        o->trace_file || o->link_in || o->link_out || o->engine.broken)
         return cli_usage_error(&lab->cli, "%s goes with --dir and --yes only; it brings its own settings",
                                request->name != NULL ? "--lesson" : "--compare");
-    request->b = words[0];
     return request->name != NULL ? lesson_main(request) : compare_main(request);
 }
 
@@ -403,10 +402,13 @@ int lab_main(int argc, char **argv)
         return cli_usage_error(&lab.cli, "there is no command behind '--'");
     while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
         int status = -1;
-        if (option == CLI_BARE)
+        if (option == CLI_COMPARE) { /* the second one may begin with dashes, too */
+            lesson.a = optarg;
+            lesson.b = argv[optind] != NULL ? argv[optind++] : NULL;
+        } else if (option == CLI_BARE)
             lab.bare = true;
-        else if (option == CLI_LESSON || option == CLI_COMPARE || option == CLI_DIR)
-            *(option == CLI_LESSON ? &lesson.name : option == CLI_DIR ? &lesson.dir : &lesson.a) = optarg;
+        else if (option == CLI_LESSON || option == CLI_DIR)
+            *(option == CLI_LESSON ? &lesson.name : &lesson.dir) = optarg;
         else if (option == CLI_YES)
             lesson.yes = true;
         else if (option == CLI_NO_WEB)
@@ -423,7 +425,7 @@ int lab_main(int argc, char **argv)
             return status;
     }
     if (lesson.name != NULL || lesson.a != NULL || lesson.dir != NULL || lesson.yes)
-        return lab_lesson(&lab, &lesson, argc - optind, argv + optind);
+        return lab_lesson(&lab, &lesson, argc - optind);
     if (lab.bare && optind < argc)
         return cli_usage_error(&lab.cli, "--bare and services exclude each other");
     const struct rill_options *o = &lab.cli.options;
