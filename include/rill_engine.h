@@ -275,8 +275,7 @@ struct rill_trace_event {
     struct rill_numbers numbers; /* NUMBERS, and SEGMENT_OUT of a connection */
 };
 
-/* ---- Configuration --------------------------------------------------------------------------------------
- */
+/* ---- Configuration ------------------------------------------------------------------------------------- */
 
 /* Rules that a lesson can break, to show what they are for: name on the command line, and what then happens.
  */
@@ -324,8 +323,7 @@ struct rill_config {
 /* Fills in every default but addr, alloc, free and entropy, which have none and are left NULL or 0. */
 void rill_config_default(struct rill_config *config);
 
-/* ---- The engine
- * --------------------------------------------------------------------------------------------- */
+/* ---- The engine ---------------------------------------------------------------------------------------- */
 
 struct rill_engine;
 

@@ -17,8 +17,7 @@ enum { CLI_FAILURE = 1, CLI_USAGE = 2 };
 /* How long an ending program waits for its connections to close in order. */
 #define CLI_STOP_MS 2000
 
-/* ---- Options that every subcommand with a stack has (cli.c)
- * ------------------------------------------------ */
+/* ---- Options that every subcommand with a stack has (cli.c) -------------------------------------------- */
 
 struct verbose {
     FILE *out;         /* where to */
@@ -134,8 +133,7 @@ const char *cli_addr_text(struct in_addr addr, char buffer[INET_ADDRSTRLEN]);
 /* The stack's own address as the options have it; they have been checked. */
 struct in_addr cli_own_addr(const struct cli *cli);
 
-/* ---- The parts -------------------------------------------------------------------------------------------
- */
+/* ---- The parts ----------------------------------------------------------------------------------------- */
 
 int serve_main(int argc, char **argv);
 int nc_main(int argc, char **argv);

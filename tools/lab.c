@@ -65,8 +65,7 @@ static long read_number(const char *path)
     return n > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-/* ---- The namespaces
- * -------------------------------------------------------------------------------------------- */
+/* ---- The namespaces ------------------------------------------------------------------------------------ */
 
 /* Why there is no user namespace for us, and what helps. */
 static int explain(const char *what)
@@ -129,8 +128,7 @@ static int bring_up_loopback(void)
     return result == 0 ? 0 : explain("the loopback device");
 }
 
-/* ---- The stack
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- The stack ----------------------------------------------------------------------------------------- */
 
 /* A child that outlives nothing: it dies with the lab, however that ends.  0 in the child. */
 static pid_t fork_child(void)
@@ -225,8 +223,7 @@ static void stop_child(pid_t child)
         ;
 }
 
-/* ---- The command
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The command --------------------------------------------------------------------------------------- */
 
 static void pass_on(int signal_number)
 {
@@ -326,8 +323,7 @@ static int lab_run(struct lab *lab)
     return status < 0 ? CLI_FAILURE : status;
 }
 
-/* ---- The command line
- * -------------------------------------------------------------------------------------------- */
+/* ---- The command line ---------------------------------------------------------------------------------- */
 
 /* Everything behind the first "--" is the command; getopt_long, which would move the services there, does not
  * see it. */

@@ -58,8 +58,7 @@ void lesson_directory(const char *dir)
         lesson_fail("%s: %s", dir, strerror(errno));
 }
 
-/* ---- Printing
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Printing ------------------------------------------------------------------------------------------ */
 
 void lesson_print(const char *indent, const char *text)
 {
@@ -126,8 +125,7 @@ static void print_why(const char *trace_file, unsigned lines)
     (void)fclose(file);
 }
 
-/* ---- Claims
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Claims -------------------------------------------------------------------------------------------- */
 
 struct line {
     uint64_t t_us;
@@ -242,8 +240,7 @@ static void hold(const struct lesson *lesson, const struct trace *trace)
     free(all.line);
 }
 
-/* ---- The run
- * ------------------------------------------------------------------------------------------------- */
+/* ---- The run ------------------------------------------------------------------------------------------- */
 
 static void play(const struct lesson *lesson, const char *capture, const char *trace_file)
 {

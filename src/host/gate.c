@@ -129,8 +129,7 @@ static void watch(void *ctx, const struct rill_trace_event *event)
     }
 }
 
-/* ---- Out -------------------------------------------------------------------------------------------------
- */
+/* ---- Out ----------------------------------------------------------------------------------------------- */
 
 static void to_tun(struct gate *g, const struct rill_packet *packet)
 {
@@ -191,8 +190,7 @@ void gate_drain(struct gate *g, rill_time now_us)
     }
 }
 
-/* ---- In --------------------------------------------------------------------------------------------------
- */
+/* ---- In ------------------------------------------------------------------------------------------------ */
 
 static void deliver(struct gate *g, const struct rill_packet *packet, const struct link_fate *fate,
                     rill_time now_us)
@@ -230,8 +228,7 @@ void gate_input(struct gate *g, size_t len, rill_time now_us)
     pop_in(g, now_us);
 }
 
-/* ---- The next data segment -------------------------------------------------------------------------------
- */
+/* ---- The next data segment ----------------------------------------------------------------------------- */
 
 /* A number on the list: those that have passed make room, and what is listed already is passed over, so that
  * two wishes are two drops.  A list that is full of other wishes, or has no end, stays as it is. */
@@ -256,8 +253,7 @@ void gate_drop_next(struct gate *g, enum rill_direction direction)
     link_set(&g->link[direction], &config);
 }
 
-/* ---- Time ------------------------------------------------------------------------------------------------
- */
+/* ---- Time ---------------------------------------------------------------------------------------------- */
 
 void gate_advance(struct gate *g, rill_time now_us)
 {
@@ -282,8 +278,7 @@ rill_time gate_deadline(const struct gate *g)
     return at_us;
 }
 
-/* ---- Opening and closing
- * ----------------------------------------------------------------------------------- */
+/* ---- Opening and closing ------------------------------------------------------------------------------- */
 
 int gate_parse(const char *spec, struct link_config *config, struct tun_error *error)
 {

@@ -208,8 +208,7 @@ static uint64_t relative(const struct trace_conn *c, int whose, uint32_t wire)
     return pos > UINT64_MAX / 2 ? low : pos;
 }
 
-/* ---- Kinds of lines --------------------------------------------------------------------------------------
- */
+/* ---- Kinds of lines ------------------------------------------------------------------------------------ */
 
 static void add_flags(struct trace_file *f, uint8_t flags)
 {
