@@ -38,8 +38,7 @@ extern "C" {
 #define RILL_VERSION "0.1.0"
 #define RILL_FD_BASE (1 << 20)
 
-/* ---- Starting and stopping ------------------------------------------------------------------------------
- */
+/* ---- Starting and stopping ----------------------------------------------------------------------------- */
 
 /* How the stack is set up.  rill_options_default() fills in everything; change what differs. */
 struct rill_options {
@@ -81,8 +80,7 @@ int rill_stop(int timeout_ms);
 /* The last failure of rill_start in this thread as one line that names the cure. */
 const char *rill_error(void);
 
-/* ---- Sockets: BSD's calls
- * ----------------------------------------------------------------------------------- */
+/* ---- Sockets: BSD's calls ------------------------------------------------------------------------------ */
 
 int rill_socket(int domain, int type, int protocol);
 int rill_bind(int fd, const struct sockaddr *addr, socklen_t len);
@@ -112,8 +110,7 @@ int rill_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 int rill_fcntl(int fd, int cmd, int arg);
 int rill_ioctl(int fd, unsigned long request, void *arg);
 
-/* ---- Waiting for several
- * -------------------------------------------------------------------------------------- */
+/* ---- Waiting for several ------------------------------------------------------------------------------- */
 
 /* poll(2) over rill's and the kernel's descriptors in one array. */
 int rill_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
@@ -124,16 +121,14 @@ int rill_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
  * started. */
 int rill_event_fd(void);
 
-/* ---- Explaining
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Explaining ---------------------------------------------------------------------------------------- */
 
 /* Why a segment left, in words ("RTO #2, rto 412 ms", "new data; held back 23 ms: receiver window"): for
  * events RILL_TRACE_SEGMENT_OUT of a trace hook, "" for others.  Writes at most cap bytes, the final 0
  * included, and returns the length. */
 size_t rill_explain(const struct rill_trace_event *event, char *text, size_t cap);
 
-/* ---- Looking in
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Looking in ---------------------------------------------------------------------------------------- */
 
 /* All connections, listeners and records (struct rill_connection of rill_engine.h) at one moment: writes at
  * most cap of them and returns how many there are; -1 and EBADF. */

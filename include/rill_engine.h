@@ -212,8 +212,9 @@ const char *rill_limit_text(enum rill_limit limit);
     X(XMIT, "retransmit")                                                                                    \
     X(DELACK, "delayed ACK")                                                                                 \
     X(KEEP, "keep-alive")                                                                                    \
-    X(LINGER, "linger") X(RINGS, "ring"                                                                      \
-                                 "s")
+    X(LINGER, "linger")                                                                                      \
+    X(RINGS, "ring"                                                                                          \
+             "s")
 #define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
 enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
 #undef RILL_TIMER_ENUM
@@ -274,8 +275,7 @@ struct rill_trace_event {
     struct rill_numbers numbers; /* NUMBERS, and SEGMENT_OUT of a connection */
 };
 
-/* ---- Configuration --------------------------------------------------------------------------------------
- */
+/* ---- Configuration ------------------------------------------------------------------------------------- */
 
 /* Rules that a lesson can break, to show what they are for: name on the command line, and what then happens.
  */
@@ -323,8 +323,7 @@ struct rill_config {
 /* Fills in every default but addr, alloc, free and entropy, which have none and are left NULL or 0. */
 void rill_config_default(struct rill_config *config);
 
-/* ---- The engine
- * --------------------------------------------------------------------------------------------- */
+/* ---- The engine ---------------------------------------------------------------------------------------- */
 
 struct rill_engine;
 

@@ -17,8 +17,7 @@ enum { CLI_FAILURE = 1, CLI_USAGE = 2 };
 /* How long an ending program waits for its connections to close in order. */
 #define CLI_STOP_MS 2000
 
-/* ---- Options that every subcommand with a stack has (cli.c)
- * ------------------------------------------------ */
+/* ---- Options that every subcommand with a stack has (cli.c) -------------------------------------------- */
 
 struct verbose {
     FILE *out;         /* where to */
@@ -82,13 +81,14 @@ enum {
     "  -v, --verbose     print each segment: time, direction, connection, flags,\n"                          \
     "                    seq:end(len), ack, win; twice: states and events too\n"                             \
     "  --log FILE        print that to FILE instead of standard error\n"                                     \
-    "  -w FILE           write a capture for Wireshark (pcapng), in which each packet of the\n"              \
+    "  -w FILE           write a capture for Wireshark (pcapng): each packet of the\n"                       \
     "                    stack says why it was sent\n"                                                       \
     "  --trace FILE      write what happens, one JSON object a line\n"                                       \
-    "  --in LINK         what happens to packets to the stack, in the words of tc netem\n"                   \
-    "  --out LINK        and to those from it, such as: loss 5% delay 20ms 5ms rate 10mbit\n"                \
-    "                    duplicate 1% reorder 25% corrupt 0.1% limit 100 seed 7; drop 5,9-12;\n"             \
-    "                    drop data 3; blackout 2s..3s; port 7; without port, 80 is left alone\n"
+    "  --in LINK         what happens to packets to the stack, in the words of netem\n"                      \
+    "  --out LINK        and to those from it, as in: loss 5% delay 20ms 5ms\n"                              \
+    "                    rate 10mbit duplicate 1% reorder 25% corrupt 0.1% limit 100\n"                      \
+    "                    seed 7; drop 5,9-12; drop data 3; blackout 2s..3s; port 7\n"                        \
+    "                    (port 80 is left alone where no port is named)\n"
 
 #define CLI_BREAK_LINE(name, word, text) "      " word ": " text "\n"
 #define CLI_BREAK_TEXT                                                                                       \
@@ -133,8 +133,7 @@ const char *cli_addr_text(struct in_addr addr, char buffer[INET_ADDRSTRLEN]);
 /* The stack's own address as the options have it; they have been checked. */
 struct in_addr cli_own_addr(const struct cli *cli);
 
-/* ---- The parts -------------------------------------------------------------------------------------------
- */
+/* ---- The parts ----------------------------------------------------------------------------------------- */
 
 int serve_main(int argc, char **argv);
 int nc_main(int argc, char **argv);

@@ -23,8 +23,7 @@ struct control_client {
     size_t len, pos;
 };
 
-/* ---- Answers ---------------------------------------------------------------------------------------------
- */
+/* ---- Answers ------------------------------------------------------------------------------------------- */
 
 static void answer_error(FILE *out, const char *text, int status)
 {
@@ -142,8 +141,7 @@ void control_answer(const char *request, FILE *out)
         answer_error(out, "unknown request; there are ss, stat and link", STATUS_USAGE);
 }
 
-/* ---- Clients ---------------------------------------------------------------------------------------------
- */
+/* ---- Clients ------------------------------------------------------------------------------------------- */
 
 static void client_free(struct control_client **place)
 {
@@ -235,8 +233,7 @@ void control_step(struct control *control, const struct pollfd *poll, int64_t no
         accept_client(control, now_ms);
 }
 
-/* ---- Birth and death -------------------------------------------------------------------------------------
- */
+/* ---- Birth and death ----------------------------------------------------------------------------------- */
 
 static bool try_path(struct control *control)
 {

@@ -35,8 +35,7 @@ enum {
     CONTROL_POLLS = 1 + CONTROL_CLIENTS
 };
 
-/* ---- Where it is (control_place.c) ----------------------------------------------------------------------
- */
+/* ---- Where it is (control_place.c) --------------------------------------------------------------------- */
 
 /* DIR/NAME.sock for this user; false: no directory to have it in. */
 bool control_path(const char *name, char path[CONTROL_PATH_BYTES]);
@@ -54,8 +53,7 @@ bool control_peer_is_ours(int fd);
 /* Names of the sockets that answer in this user's directory, separated by blanks. */
 void control_list(char *names, size_t cap);
 
-/* ---- The stack's end (control.c): driven by poll, never waits -------------------------------------------
- */
+/* ---- The stack's end (control.c): driven by poll, never waits ------------------------------------------ */
 
 struct control_client;
 struct control {
@@ -79,8 +77,7 @@ void control_step(struct control *control, const struct pollfd *poll, int64_t no
 /* The answer to one request. */
 void control_answer(const char *request, FILE *out);
 
-/* ---- JSON for both (control_json.c) ----------------------------------------------------------------------
- */
+/* ---- JSON for both (control_json.c) -------------------------------------------------------------------- */
 
 void json_put_string(FILE *out, const char *text);
 void json_put_connection(FILE *out, const struct rill_connection *connection);

@@ -68,8 +68,7 @@ static const char *const timer_names[] = {RILL_TIMERS(NAME)};
 const char *control_limit_name(enum rill_limit limit) { return limit_names[limit]; }
 const char *control_timer_name(enum rill_timer timer) { return timer_names[timer]; }
 
-/* ---- Writing ---------------------------------------------------------------------------------------------
- */
+/* ---- Writing ------------------------------------------------------------------------------------------- */
 
 void json_put_string(FILE *out, const char *text)
 {
@@ -167,8 +166,7 @@ void json_put_connection(FILE *out, const struct rill_connection *connection)
     putc('}', out);
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------------------
- */
+/* ---- Reading ------------------------------------------------------------------------------------------- */
 
 static char next(struct json *json)
 {

@@ -9,6 +9,7 @@
  * outlives it: the namespaces and the device go with the last process in them. */
 #include "cli.h"
 #include "control.h"
+#include "lesson.h"
 #include "relay.h"
 
 #include <errno.h>
@@ -64,8 +65,7 @@ static long read_number(const char *path)
     return n > 0 ? strtol(text, NULL, 10) : -1;
 }
 
-/* ---- The namespaces
- * -------------------------------------------------------------------------------------------- */
+/* ---- The namespaces ------------------------------------------------------------------------------------ */
 
 /* Why there is no user namespace for us, and what helps. */
 static int explain(const char *what)
@@ -128,8 +128,7 @@ static int bring_up_loopback(void)
     return result == 0 ? 0 : explain("the loopback device");
 }
 
-/* ---- The stack
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- The stack ----------------------------------------------------------------------------------------- */
 
 /* A child that outlives nothing: it dies with the lab, however that ends.  0 in the child. */
 static pid_t fork_child(void)
@@ -224,8 +223,7 @@ static void stop_child(pid_t child)
         ;
 }
 
-/* ---- The command
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The command --------------------------------------------------------------------------------------- */
 
 static void pass_on(int signal_number)
 {
@@ -292,16 +290,23 @@ static void name_control(void)
         unsetenv(CONTROL_ENV);
 }
 
+int lab_enter(void)
+{
+    if (make_namespaces() != 0 || bring_up_loopback() != 0)
+        return -1;
+    /* So that a ping without privileges works too; where it cannot be set, one with them still does. */
+    (void)write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
+    return 0;
+}
+
 static int lab_run(struct lab *lab)
 {
     pid_t stack = 0, relay = 0;
     name_control();
     if (open_web(lab) != 0)
         return CLI_FAILURE;
-    if (make_namespaces() != 0 || bring_up_loopback() != 0)
+    if (lab_enter() != 0)
         return CLI_FAILURE;
-    /* So that a ping without privileges works too; where it cannot be set, one with them still does. */
-    (void)write_file("/proc/sys/net/ipv4/ping_group_range", "0 0");
     if (!lab->bare && ((stack = start_stack(lab)) < 0 || (relay = start_relay(lab)) < 0)) {
         stop_child(stack);
         return CLI_FAILURE;
@@ -318,8 +323,7 @@ static int lab_run(struct lab *lab)
     return status < 0 ? CLI_FAILURE : status;
 }
 
-/* ---- The command line
- * -------------------------------------------------------------------------------------------- */
+/* ---- The command line ---------------------------------------------------------------------------------- */
 
 /* Everything behind the first "--" is the command; getopt_long, which would move the services there, does not
  * see it. */
@@ -335,27 +339,58 @@ static char **split_command(int *argc, char **argv)
     return NULL;
 }
 
+static const char usage[] =
+    "usage: rill lab [OPTION]... [SERVICE[:PORT]]... [-- CMD [ARG]...]\n"
+    "       rill lab --lesson NAME|list [--dir DIR] [--yes]\n"
+    "       rill lab --compare SETTINGS SETTINGS [--dir DIR]\n"
+    "\n"
+    "Runs CMD, or $SHELL, in a network namespace of its own with the stack and its\n"
+    "services in it (see 'rill serve --help').  No root is needed where user\n"
+    "namespaces are allowed and everybody may open /dev/net/tun.\n"
+    "\n"
+    "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n"
+    "  --web PORT        where 127.0.0.1 has the page of the http service, outside of\n"
+    "                    the namespace, for your browser (8077 or the next free one)\n"
+    "  --no-web          nowhere\n"
+    "  --lesson NAME     a guided experiment; leaves NAME.pcapng, .ndjson and .svg\n"
+    "  --yes             its answer at once, without a key press\n"
+    "  --compare A B     one transfer under two settings, in one picture; A and B as\n"
+    "                    '--out loss 2% --break no-fast-retransmit'\n"
+    "  --dir DIR         where both leave their files (.)\n" CLI_OPTIONS_TEXT "\n"
+    "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
+    "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
+
+/* With --lesson or --compare there is no command and no service. */
+static int lab_lesson(const struct lab *lab, struct lesson_request *request, int count)
+{
+    const struct rill_options *o = &lab->cli.options;
+    if ((request->name != NULL) == (request->a != NULL))
+        return cli_usage_error(&lab->cli, request->a != NULL ? "--lesson and --compare exclude each other"
+                                                             : "--dir and --yes are for --lesson");
+    if (request->dir == NULL)
+        request->dir = ".";
+    if (request->a != NULL && request->b == NULL)
+        return cli_usage_error(&lab->cli, "--compare needs two settings");
+    if (lab->bare || lab->web || lab->no_web || lab->command != NULL || count > 0 || o->capture ||
+        o->trace_file || o->link_in || o->link_out || o->engine.broken)
+        return cli_usage_error(&lab->cli, "%s goes with --dir and --yes only; it brings its own settings",
+                               request->name != NULL ? "--lesson" : "--compare");
+    return request->name != NULL ? lesson_main(request) : compare_main(request);
+}
+
 int lab_main(int argc, char **argv)
 {
-    static const char usage[] =
-        "usage: rill lab [OPTION]... [SERVICE[:PORT]]... [-- CMD [ARG]...]\n"
-        "\n"
-        "Runs CMD, or $SHELL, in a network namespace of its own with the stack and its\n"
-        "services in it (see 'rill serve --help').  No root is needed where user\n"
-        "namespaces are allowed and everybody may open /dev/net/tun.\n"
-        "\n"
-        "  --bare            only the namespace: run 'rill serve' or 'rill nc' in it\n"
-        "  --web PORT        where 127.0.0.1 has the page of the http service, outside of\n"
-        "                    the namespace, for your browser (8077 or the next free one)\n"
-        "  --no-web          nowhere\n" CLI_OPTIONS_TEXT "\n"
-        "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
-        "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
     static const struct option options[] = {CLI_LONG,
                                             {"bare", no_argument, NULL, CLI_BARE},
                                             {"web", required_argument, NULL, CLI_WEB},
                                             {"no-web", no_argument, NULL, CLI_NO_WEB},
+                                            {"lesson", required_argument, NULL, CLI_LESSON},
+                                            {"compare", required_argument, NULL, CLI_COMPARE},
+                                            {"dir", required_argument, NULL, CLI_DIR},
+                                            {"yes", no_argument, NULL, CLI_YES},
                                             {NULL, 0, NULL, 0}};
     static struct lab lab;
+    struct lesson_request lesson = {.cli = &lab.cli};
     int option;
     cli_init(&lab.cli, "rill lab");
     lab.command = split_command(&argc, argv);
@@ -363,8 +398,15 @@ int lab_main(int argc, char **argv)
         return cli_usage_error(&lab.cli, "there is no command behind '--'");
     while ((option = getopt_long(argc, argv, CLI_SHORT, options, NULL)) != -1) {
         int status = -1;
-        if (option == CLI_BARE)
+        if (option == CLI_COMPARE) { /* the second one may begin with dashes, too */
+            lesson.a = optarg;
+            lesson.b = argv[optind] != NULL ? argv[optind++] : NULL;
+        } else if (option == CLI_BARE)
             lab.bare = true;
+        else if (option == CLI_LESSON || option == CLI_DIR)
+            *(option == CLI_LESSON ? &lesson.name : &lesson.dir) = optarg;
+        else if (option == CLI_YES)
+            lesson.yes = true;
         else if (option == CLI_NO_WEB)
             lab.no_web = true;
         else if (option == CLI_WEB) {
@@ -378,6 +420,8 @@ int lab_main(int argc, char **argv)
         if (status >= 0)
             return status;
     }
+    if (lesson.name != NULL || lesson.a != NULL || lesson.dir != NULL || lesson.yes)
+        return lab_lesson(&lab, &lesson, argc - optind);
     if (lab.bare && optind < argc)
         return cli_usage_error(&lab.cli, "--bare and services exclude each other");
     const struct rill_options *o = &lab.cli.options;

@@ -38,8 +38,7 @@ struct ladder {
     size_t arrow, reason; /* columns between the two lines, and for the reason behind; 0: no end */
 };
 
-/* ---- What is said of a segment ----------------------------------------------------------------------------
- */
+/* ---- What is said of a segment ------------------------------------------------------------------------- */
 
 static void label(const struct trace_seg *seg, char *text, size_t cap)
 {
@@ -95,8 +94,7 @@ static const char *paused(uint64_t us, char text[40])
     return text;
 }
 
-/* ---- Text
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Text ---------------------------------------------------------------------------------------------- */
 
 static void repeat(FILE *out, const char *text, size_t n)
 {
@@ -219,8 +217,7 @@ static void text_ladder(struct ladder *l)
         fprintf(l->out, "            … %zu more segments (--max)\n", conn->seg_count - shown);
 }
 
-/* ---- SVG
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- SVG ----------------------------------------------------------------------------------------------- */
 
 #define LEFT 120.0
 #define RIGHT 620.0

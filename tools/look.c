@@ -19,8 +19,7 @@ enum { PATIENCE_MS = 5000, ANSWER_MAX = 16 << 20, TEXT_BYTES = 2048 };
     "Exit status: 0, 1 if no stack answers, 2 for a usage error.  Whoever runs the\n"                        \
     "stack can look in, and root.\n"
 
-/* ---- Asking ----------------------------------------------------------------------------------------------
- */
+/* ---- Asking -------------------------------------------------------------------------------------------- */
 
 /* Why nobody answers, and what helps.  CLI_FAILURE. */
 static int nobody(const struct cli *cli, const char *path)
@@ -127,8 +126,7 @@ static int finish(const struct cli *cli, const struct json *json, const struct r
     return refusal->status;
 }
 
-/* ---- rill ss: one connection in words ---------------------------------------------------------------------
- */
+/* ---- rill ss: one connection in words ------------------------------------------------------------------ */
 
 struct ss {
     bool info, timers, more, json;
@@ -395,8 +393,7 @@ int ss_main(int argc, char **argv)
     return status;
 }
 
-/* ---- rill link -------------------------------------------------------------------------------------------
- */
+/* ---- rill link ----------------------------------------------------------------------------------------- */
 
 /* The words behind the command, with a blank between them.  False: too long, or not one line. */
 static bool join(char *const *words, char *text, size_t cap)
@@ -468,8 +465,7 @@ int link_main(int argc, char **argv)
     return status;
 }
 
-/* ---- rill stat -------------------------------------------------------------------------------------------
- */
+/* ---- rill stat ----------------------------------------------------------------------------------------- */
 
 static const char *meaning(const char *name)
 {

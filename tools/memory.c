@@ -75,8 +75,7 @@ static void system_entropy(void *ctx, void *buf, size_t len)
         abort();
 }
 
-/* ---- The link
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The link ------------------------------------------------------------------------------------------ */
 
 /* xorshift64: the same losses in each run. */
 static bool happens(struct world *world, unsigned per_mille)
@@ -144,8 +143,7 @@ static rill_time next_time(const struct world *world)
     return next;
 }
 
-/* ---- The two programs
- * ------------------------------------------------------------------------------------------ */
+/* ---- The two programs ---------------------------------------------------------------------------------- */
 
 static int64_t send_some(struct end *end, const uint8_t *data, size_t len)
 {
@@ -248,8 +246,7 @@ static bool open_connection(struct world *world)
            sock_connect(&client->socks, client->fd, to, sizeof addr) == -EINPROGRESS;
 }
 
-/* ---- The tour
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- The tour ------------------------------------------------------------------------------------------ */
 
 static uint16_t checksum(const uint8_t *data, size_t len)
 {

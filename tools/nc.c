@@ -44,8 +44,7 @@ static bool is_empty(const struct pipe *pipe) { return pipe->pos == pipe->len; }
 
 static uint16_t nc_port(const struct nc *nc) { return ntohs(nc->addr.sin_port); }
 
-/* ---- Connecting and listening
- * ------------------------------------------------------------------------------ */
+/* ---- Connecting and listening -------------------------------------------------------------------------- */
 
 /* Waits for events on a rill descriptor, or a signal. */
 static enum outcome wait_for(const struct nc *nc, int fd, short events)
@@ -118,8 +117,7 @@ static enum outcome nc_accept(struct nc *nc)
     return GO_ON;
 }
 
-/* ---- Relaying
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Relaying ------------------------------------------------------------------------------------------ */
 
 /* What a read brought: n bytes, the end (0), or a failure (-1, errno).  False only for a real failure. */
 static bool filled(struct pipe *pipe, ssize_t n)
@@ -246,8 +244,7 @@ static int nc_run(struct nc *nc)
     return outcome == DONE_WELL ? 0 : CLI_FAILURE;
 }
 
-/* ---- The command line
- * -------------------------------------------------------------------------------------------- */
+/* ---- The command line ---------------------------------------------------------------------------------- */
 
 static int nc_arguments(struct nc *nc, int count, char **words)
 {

@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Windows, shaded by what limits the sender ----------------------------------------------------------
- */
+/* ---- Windows, shaded by what limits the sender --------------------------------------------------------- */
 
 /* What limits, and the pattern of its ground: no two are told apart by colour alone. */
 static const struct {
@@ -169,8 +168,7 @@ void plot_windows(struct plot *plot)
     }
 }
 
-/* ---- Round trips ----------------------------------------------------------------------------------------
- */
+/* ---- Round trips --------------------------------------------------------------------------------------- */
 
 struct sample {
     uint64_t t_us, rtt_us;
@@ -261,8 +259,7 @@ void plot_rtt(struct plot *plot)
     free(sample);
 }
 
-/* ---- Events ---------------------------------------------------------------------------------------------
- */
+/* ---- Events -------------------------------------------------------------------------------------------- */
 
 enum lane {
     LANE_RTO,

@@ -48,8 +48,7 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* ---- Which services, on which ports
- * ------------------------------------------------------------------------ */
+/* ---- Which services, on which ports -------------------------------------------------------------------- */
 
 static int find_service(const char *name, size_t len)
 {
@@ -133,8 +132,7 @@ void serve_print_hints(const struct cli *cli, const struct serve_plan *plan, FIL
     }
 }
 
-/* ---- Listeners and clients
- * ------------------------------------------------------------------------------------ */
+/* ---- Listeners and clients ----------------------------------------------------------------------------- */
 
 static int open_listener(const struct service *service, uint16_t port)
 {
@@ -237,8 +235,7 @@ static void step_clients(struct server *server, int polled, int64_t now)
     }
 }
 
-/* ---- The loop
- * ------------------------------------------------------------------------------------------------ */
+/* ---- The loop ------------------------------------------------------------------------------------------ */
 
 /* Fills in the array and returns how long to wait at most, in ms, -1: for ever. */
 static int prepare_poll(struct server *server, int64_t now)
@@ -292,8 +289,7 @@ static int serve_loop(struct server *server)
     }
 }
 
-/* ---- Talk, in a thread
- * ------------------------------------------------------------------------------------------ */
+/* ---- Talk, in a thread --------------------------------------------------------------------------------- */
 
 static void *talk_thread(void *arg)
 {
@@ -316,8 +312,7 @@ static int talk_start(struct talk *talk, struct server *server)
     return 0;
 }
 
-/* ---- From the start to the end
- * ------------------------------------------------------------------------------------ */
+/* ---- From the start to the end ------------------------------------------------------------------------- */
 
 /* How to look in from another terminal. */
 static void announce_control(const struct control *control)

@@ -79,8 +79,7 @@ static const char *name(const struct trace_seg *seg, char text[64])
     return text;
 }
 
-/* ---- Why something was sent again
- * --------------------------------------------------------------------------- */
+/* ---- Why something was sent again ---------------------------------------------------------------------- */
 
 /* The latest sending of what seg repeats, NULL if it was not seen. */
 static const struct trace_seg *sent_before(const struct trace_conn *conn, size_t at)
@@ -181,9 +180,7 @@ static void probe(const struct teller *t, const struct trace_seg *seg)
             zero ? reasons[8].rfc : reasons[9].rfc);
 }
 
-/* ---- Stalls
- * ---------------------------------------------------------------------------------------------------
- */
+/* ---- Stalls -------------------------------------------------------------------------------------------- */
 
 /* The limit that held for most of [from, to), and whether anything was waiting at all. */
 static int limit_between(const struct trace_conn *conn, uint64_t from_us, uint64_t to_us)
@@ -230,9 +227,7 @@ static void stall(struct teller *t, const struct trace_seg *seg)
             span(us, time), seconds(t->silent_from_us), words, rfc);
 }
 
-/* ---- One connection
- * ------------------------------------------------------------------------------------------
- */
+/* ---- One connection ------------------------------------------------------------------------------------ */
 
 static void control(const struct teller *t, const struct trace_seg *seg)
 {

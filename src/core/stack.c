@@ -16,8 +16,7 @@
 #define ICMP_UNREACHABLE 3
 #define ICMP_TIME_EXCEEDED 11
 
-/* ---- Birth and death --------------------------------------------------------------------------------------
- */
+/* ---- Birth and death ----------------------------------------------------------------------------------- */
 
 void rill_config_default(struct rill_config *config)
 {
@@ -116,8 +115,7 @@ void rill_engine_free(struct rill_engine *e)
     mem_free(&mem, e, sizeof *e);
 }
 
-/* ---- In
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- In ------------------------------------------------------------------------------------------------ */
 
 void engine_now(struct rill_engine *e, rill_time now_us)
 {
@@ -187,8 +185,7 @@ bool rill_input(struct rill_engine *e, const struct rill_packet *in, rill_time n
     return e->drain;
 }
 
-/* ---- Out
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Out ----------------------------------------------------------------------------------------------- */
 
 static bool next_packet(struct rill_engine *e, struct rill_packet *out)
 {
@@ -213,8 +210,7 @@ bool rill_output(struct rill_engine *e, struct rill_packet *out, rill_time now_u
     return true;
 }
 
-/* ---- Time
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Time ---------------------------------------------------------------------------------------------- */
 
 static void expire_fragments(struct rill_engine *e)
 {
@@ -249,8 +245,7 @@ rill_time rill_deadline(const struct rill_engine *e)
     return min_u64(conns_deadline(&e->conns), reass_deadline(&e->reass));
 }
 
-/* ---- Looking in
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Looking in ---------------------------------------------------------------------------------------- */
 
 uint64_t rill_counter(const struct rill_engine *e, enum rill_event event)
 {

@@ -14,8 +14,7 @@
 
 #include <errno.h>
 
-/* ---- First: the sequence number -------------------------------------------------------------------------
- */
+/* ---- First: the sequence number ------------------------------------------------------------------------ */
 
 /* RFC 9293 3.10.7.4, the four cases of "segment acceptability". */
 static bool acceptable(const struct tcb *c, const struct tcp_segment *seg)
@@ -54,8 +53,7 @@ static enum tcp_verdict check_sequence(struct rill_engine *e, struct tcb *c, con
                     : CHALLENGE; /* two sides that disagree must not answer each other's bare ACKs for ever */
 }
 
-/* ---- Second: the RST bit --------------------------------------------------------------------------------
- */
+/* ---- Second: the RST bit ------------------------------------------------------------------------------- */
 
 static enum tcp_verdict check_rst(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
 {
@@ -93,8 +91,7 @@ static enum tcp_verdict check_rst(struct rill_engine *e, struct tcb *c, const st
     return DROP;
 }
 
-/* ---- Fourth: the SYN bit --------------------------------------------------------------------------------
- */
+/* ---- Fourth: the SYN bit ------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.6.1 MAY-2, RFC 6191 2 without timestamps: a SYN beyond the old connection's last number, to a
  * listener. */
@@ -134,8 +131,7 @@ static enum tcp_verdict check_syn(struct rill_engine *e, struct tcb *c, const st
     return CHALLENGE;
 }
 
-/* ---- The states that are synchronized, or nearly ---------------------------------------------------------
- */
+/* ---- The states that are synchronized, or nearly ------------------------------------------------------- */
 
 static enum rill_why why_challenge(const struct tcb *c, const struct tcp_segment *seg)
 {
@@ -210,8 +206,7 @@ static void segment_arrives(struct rill_engine *e, struct tcb *c, const struct t
     finish(e, c, seg, verdict);
 }
 
-/* ---- SYN-SENT: RFC 9293 3.10.7.3 --------------------------------------------------------------------------
- */
+/* ---- SYN-SENT: RFC 9293 3.10.7.3 ----------------------------------------------------------------------- */
 
 static void take_syn(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
 {
@@ -271,8 +266,7 @@ static void syn_sent_arrives(struct rill_engine *e, struct tcb *c, struct tcp_se
     syn_sent_syn(e, c, seg, acked);
 }
 
-/* ---- TIME-WAIT as a record --------------------------------------------------------------------------------
- */
+/* ---- TIME-WAIT as a record ----------------------------------------------------------------------------- */
 
 static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const struct tcp_segment *seg)
 {
@@ -309,8 +303,7 @@ static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const
     }
 }
 
-/* ---- Where it goes ----------------------------------------------------------------------------------------
- */
+/* ---- Where it goes ------------------------------------------------------------------------------------- */
 
 static void connection_arrives(struct rill_engine *e, struct tcb *c, struct tcp_segment *seg)
 {

@@ -13,8 +13,7 @@
 
 #define BACKLOG_MAX 4096u /* Linux' somaxconn */
 
-/* ---- Ports ----------------------------------------------------------------------------------------------
- */
+/* ---- Ports --------------------------------------------------------------------------------------------- */
 
 static bool port_conflicts(const struct rill_engine *e, uint16_t number, bool reuse)
 {
@@ -115,8 +114,7 @@ void port_close(struct rill_engine *e, struct port *port)
     mem_free(&e->mem, port, sizeof *port);
 }
 
-/* ---- Half-open records -----------------------------------------------------------------------------------
- */
+/* ---- Half-open records --------------------------------------------------------------------------------- */
 
 void half_open_free(struct rill_engine *e, struct half_open *half)
 {

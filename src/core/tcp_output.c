@@ -139,8 +139,9 @@ static struct tcp_why why_lost(const struct rill_engine *e, const struct tcb *c)
 {
     const struct flight *fl = c->fl;
     struct tcp_why why = {.why = (enum rill_why)fl->lost_why};
-    if (why.why == RILL_WHY_RTO) {
-        why.why = fl->rexmit_now ? RILL_WHY_RTO : RILL_WHY_AFTER_RTO;
+    if (why.why == RILL_WHY_RTO && !fl->rexmit_now) {
+        why.why = RILL_WHY_AFTER_RTO;
+    } else if (why.why == RILL_WHY_RTO) {
         why.count = fl->rto_count;
         why.us = (uint32_t)rtt_rto_us(&c->rtt, e->config.rto_max_us);
     } else if (why.why == RILL_WHY_FAST_RETRANSMIT) {

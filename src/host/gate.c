@@ -39,16 +39,16 @@ static const char *drop_word(enum link_verdict verdict)
     return NULL;
 }
 
-static void trace_fate(struct gate *p, const struct rill_packet *packet, bool out,
+static void trace_fate(struct gate *g, const struct rill_packet *packet, bool out,
                        const struct link_fate *fate, rill_time now_us)
 {
     const char *words[] = {drop_word(fate->verdict), fate->corrupted ? "corrupt" : NULL,
                            fate->reordered ? "reorder" : NULL, fate->duplicated ? "duplicate" : NULL};
     for (int i = 0; i < 4; i++)
         if (words[i] != NULL) {
-            trace_file_link(&p->trace, packet, out, words[i], now_us);
-            if (p->on_link != NULL)
-                p->on_link(p->on_link_ctx, packet, out, words[i]);
+            trace_file_link(&g->trace, packet, out, words[i], now_us);
+            if (g->on_link != NULL)
+                g->on_link(g->on_link_ctx, packet, out, words[i]);
         }
 }
 
@@ -72,15 +72,15 @@ static bool belongs(const struct rill_trace_event *event, const struct rill_pack
            wire_get16(head + 22) == event->rport && wire_get32(head + 24) == event->seq32;
 }
 
-static void append_reason(struct gate *p, const struct rill_packet *packet, char note[NOTE_BYTES])
+static void append_reason(struct gate *g, const struct rill_packet *packet, char note[NOTE_BYTES])
 {
     char why[256] = "";
     uint8_t head[IP4_HEADER_LEN + 1];
-    if (p->has_reason && belongs(&p->reason, packet))
-        (void)rill_explain(&p->reason, why, sizeof why);
-    else if (p->has_reply_reason && belongs(&p->reply_reason, packet)) {
-        (void)rill_explain(&p->reply_reason, why, sizeof why);
-        p->has_reply_reason = false;
+    if (g->has_reason && belongs(&g->reason, packet))
+        (void)rill_explain(&g->reason, why, sizeof why);
+    else if (g->has_reply_reason && belongs(&g->reply_reason, packet)) {
+        (void)rill_explain(&g->reply_reason, why, sizeof why);
+        g->has_reply_reason = false;
     } else if (packet_len(packet) >= sizeof head) {
         packet_read(packet, 0, head, sizeof head);
         if (head[9] == IP4_ICMP)
@@ -93,153 +93,150 @@ static void append_reason(struct gate *p, const struct rill_packet *packet, char
         append(note, why);
 }
 
-static void record(struct gate *p, const struct rill_packet *packet, bool out, const struct link_fate *fate)
+static void record(struct gate *g, const struct rill_packet *packet, bool out, const struct link_fate *fate)
 {
     char note[NOTE_BYTES] = "";
     const char *dropped = drop_word(fate->verdict);
-    if (!pcapng_is_open(&p->capture))
+    if (!pcapng_is_open(&g->capture))
         return;
     if (dropped != NULL)
         (void)snprintf(note, sizeof note, "dropped by the emulator: %s", dropped);
     if (out)
-        append_reason(p, packet, note);
+        append_reason(g, packet, note);
     if (fate->corrupted)
         append(note, "corrupted by the emulator");
     if (fate->reordered)
         append(note, "reordered by the emulator");
     if (fate->duplicated)
         append(note, out ? "duplicated by the emulator" : "duplicate made by the emulator");
-    pcapng_packet(&p->capture, dropped != NULL ? PCAPNG_DROPPED : PCAPNG_WIRE, packet, out, note);
+    pcapng_packet(&g->capture, dropped != NULL ? PCAPNG_DROPPED : PCAPNG_WIRE, packet, out, note);
 }
 
 static void watch(void *ctx, const struct rill_trace_event *event)
 {
-    struct gate *p = ctx;
-    if (p->user_trace != NULL)
-        p->user_trace(p->user_trace_ctx, event);
-    trace_file_event(&p->trace, event);
-    if (event->kind != RILL_TRACE_SEGMENT_OUT || !pcapng_is_open(&p->capture))
+    struct gate *g = ctx;
+    if (g->user_trace != NULL)
+        g->user_trace(g->user_trace_ctx, event);
+    trace_file_event(&g->trace, event);
+    if (event->kind != RILL_TRACE_SEGMENT_OUT || !pcapng_is_open(&g->capture))
         return;
-    if (p->sending) {
-        p->reason = *event;
-        p->has_reason = true;
+    if (g->sending) {
+        g->reason = *event;
+        g->has_reason = true;
     } else {
-        p->reply_reason = *event;
-        p->has_reply_reason = true;
+        g->reply_reason = *event;
+        g->has_reply_reason = true;
     }
 }
 
-/* ---- Out -------------------------------------------------------------------------------------------------
- */
+/* ---- Out ----------------------------------------------------------------------------------------------- */
 
-static void to_tun(struct gate *p, const struct rill_packet *packet)
+static void to_tun(struct gate *g, const struct rill_packet *packet)
 {
-    tun_write(p->tun, packet);
-    if (p->on_packet == NULL)
+    tun_write(g->tun, packet);
+    if (g->on_packet == NULL)
         return;
     /* The buffer is free here: what came in has been taken in.  Or the packet is in it already. */
     const struct rill_slice *part[3] = {&packet->head, &packet->body[0], &packet->body[1]};
     size_t len = 0;
     for (int i = 0; i < 3; i++)
         if (part[i]->len > 0 && part[i]->len <= GATE_PACKET_MAX - len) {
-            memmove(p->packet + len, part[i]->data, part[i]->len);
+            memmove(g->packet + len, part[i]->data, part[i]->len);
             len += part[i]->len;
         }
-    p->on_packet(p->on_packet_ctx, p->packet, len, true);
+    g->on_packet(g->on_packet_ctx, g->packet, len, true);
 }
 
-static void pop_out(struct gate *p, rill_time now_us)
+static void pop_out(struct gate *g, rill_time now_us)
 {
     struct rill_packet packet;
-    while (link_pop(&p->link[RILL_OUT], now_us, &packet))
-        to_tun(p, &packet);
+    while (link_pop(&g->link[RILL_OUT], now_us, &packet))
+        to_tun(g, &packet);
 }
 
 /* One datagram as the wire has it. */
-static void emit(struct gate *p, const struct rill_packet *packet, rill_time now_us)
+static void emit(struct gate *g, const struct rill_packet *packet, rill_time now_us)
 {
-    struct link *link = &p->link[RILL_OUT];
+    struct link *link = &g->link[RILL_OUT];
     bool emulated = !link_idle(link);
     struct link_fate fate = emulated ? link_push(link, packet, now_us) : passed;
-    record(p, packet, true, &fate);
+    record(g, packet, true, &fate);
     if (emulated)
-        trace_fate(p, packet, true, &fate, now_us);
+        trace_fate(g, packet, true, &fate, now_us);
     if (fate.verdict == LINK_PASSED)
-        to_tun(p, packet);
+        to_tun(g, packet);
     if (emulated)
-        pop_out(p, now_us);
+        pop_out(g, now_us);
 }
 
-void gate_drain(struct gate *p, rill_time now_us)
+void gate_drain(struct gate *g, rill_time now_us)
 {
     struct rill_packet packet;
     for (;;) {
-        p->has_reason = false;
-        p->sending = true;
-        bool more = rill_output(p->engine, &packet, now_us);
-        p->sending = false;
+        g->has_reason = false;
+        g->sending = true;
+        bool more = rill_output(g->engine, &packet, now_us);
+        g->sending = false;
         if (!more)
             return;
         bool whole = packet.segment_bytes == 0 && packet.csum != RILL_CSUM_PARTIAL;
-        if (whole || (link_idle(&p->link[RILL_OUT]) && !pcapng_is_open(&p->capture))) {
-            emit(p, &packet, now_us);
+        if (whole || (link_idle(&g->link[RILL_OUT]) && !pcapng_is_open(&g->capture))) {
+            emit(g, &packet, now_us);
             continue;
         }
-        struct rill_packet one = {.head = {p->packet, 0}};
-        for (uint32_t i = 0; (one.head.len = link_split(&packet, i, p->packet, GATE_PACKET_MAX)) > 0; i++)
-            emit(p, &one, now_us);
+        struct rill_packet one = {.head = {g->packet, 0}};
+        for (uint32_t i = 0; (one.head.len = link_split(&packet, i, g->packet, GATE_PACKET_MAX)) > 0; i++)
+            emit(g, &one, now_us);
     }
 }
 
-/* ---- In --------------------------------------------------------------------------------------------------
- */
+/* ---- In ------------------------------------------------------------------------------------------------ */
 
-static void deliver(struct gate *p, const struct rill_packet *packet, const struct link_fate *fate,
+static void deliver(struct gate *g, const struct rill_packet *packet, const struct link_fate *fate,
                     rill_time now_us)
 {
-    record(p, packet, false, fate);
-    if (rill_input(p->engine, packet, now_us))
-        gate_drain(p, now_us);
+    record(g, packet, false, fate);
+    if (rill_input(g->engine, packet, now_us))
+        gate_drain(g, now_us);
 }
 
-static void pop_in(struct gate *p, rill_time now_us)
+static void pop_in(struct gate *g, rill_time now_us)
 {
     struct rill_packet packet;
-    while (link_pop(&p->link[RILL_IN], now_us, &packet)) {
-        struct link_fate fate = link_popped(&p->link[RILL_IN]);
-        deliver(p, &packet, &fate, now_us);
+    while (link_pop(&g->link[RILL_IN], now_us, &packet)) {
+        struct link_fate fate = link_popped(&g->link[RILL_IN]);
+        deliver(g, &packet, &fate, now_us);
     }
 }
 
-void gate_input(struct gate *p, size_t len, rill_time now_us)
+void gate_input(struct gate *g, size_t len, rill_time now_us)
 {
-    struct rill_packet packet = {.head = {p->packet, (uint32_t)len}, .csum = RILL_CSUM_VERIFY};
-    struct link *link = &p->link[RILL_IN];
-    if (p->on_packet != NULL)
-        p->on_packet(p->on_packet_ctx, p->packet, len, false);
+    struct rill_packet packet = {.head = {g->packet, (uint32_t)len}, .csum = RILL_CSUM_VERIFY};
+    struct link *link = &g->link[RILL_IN];
+    if (g->on_packet != NULL)
+        g->on_packet(g->on_packet_ctx, g->packet, len, false);
     if (link_idle(link)) {
-        deliver(p, &packet, &passed, now_us);
+        deliver(g, &packet, &passed, now_us);
         return;
     }
     struct link_fate fate = link_push(link, &packet, now_us);
-    trace_fate(p, &packet, false, &fate, now_us);
+    trace_fate(g, &packet, false, &fate, now_us);
     if (fate.verdict == LINK_PASSED)
-        deliver(p, &packet, &fate, now_us);
+        deliver(g, &packet, &fate, now_us);
     else if (fate.verdict != LINK_QUEUED)
-        record(p, &packet, false, &fate);
-    pop_in(p, now_us);
+        record(g, &packet, false, &fate);
+    pop_in(g, now_us);
 }
 
-/* ---- The next data segment -------------------------------------------------------------------------------
- */
+/* ---- The next data segment ----------------------------------------------------------------------------- */
 
 /* A number on the list: those that have passed make room, and what is listed already is passed over, so that
  * two wishes are two drops.  A list that is full of other wishes, or has no end, stays as it is. */
-void gate_drop_next(struct gate *p, enum rill_direction direction)
+void gate_drop_next(struct gate *g, enum rill_direction direction)
 {
-    struct link_config config = p->link[direction].config;
+    struct link_config config = g->link[direction].config;
     struct link_list *list = &config.drop_data;
-    uint64_t next = p->link[direction].stats.data + 1;
+    uint64_t next = g->link[direction].stats.data + 1;
     uint32_t kept = 0;
     for (uint32_t i = 0; i < list->count; i++)
         if (list->at[i].high >= next)
@@ -253,37 +250,35 @@ void gate_drop_next(struct gate *p, enum rill_direction direction)
         list->at[0] = (struct link_range){(uint32_t)next, (uint32_t)next};
         list->count++;
     }
-    link_set(&p->link[direction], &config);
+    link_set(&g->link[direction], &config);
 }
 
-/* ---- Time ------------------------------------------------------------------------------------------------
- */
+/* ---- Time ---------------------------------------------------------------------------------------------- */
 
-void gate_advance(struct gate *p, rill_time now_us)
+void gate_advance(struct gate *g, rill_time now_us)
 {
-    pop_out(p, now_us);
-    pop_in(p, now_us);
-    if (rill_deadline(p->engine) <= now_us)
-        rill_advance(p->engine, now_us);
-    struct sink *sinks[] = {&p->capture.sink, &p->trace.sink};
+    pop_out(g, now_us);
+    pop_in(g, now_us);
+    if (rill_deadline(g->engine) <= now_us)
+        rill_advance(g->engine, now_us);
+    struct sink *sinks[] = {&g->capture.sink, &g->trace.sink};
     for (int i = 0; i < 2; i++)
         if (sink_is_open(sinks[i]) && sinks[i]->flush_us <= now_us)
             sink_flush(sinks[i]);
 }
 
-rill_time gate_deadline(const struct gate *p)
+rill_time gate_deadline(const struct gate *g)
 {
-    rill_time at_us = rill_deadline(p->engine);
-    at_us = min_u64(at_us, min_u64(link_deadline(&p->link[RILL_IN]), link_deadline(&p->link[RILL_OUT])));
-    if (pcapng_is_open(&p->capture))
-        at_us = min_u64(at_us, p->capture.sink.flush_us);
-    if (trace_file_is_open(&p->trace))
-        at_us = min_u64(at_us, p->trace.sink.flush_us);
+    rill_time at_us = rill_deadline(g->engine);
+    at_us = min_u64(at_us, min_u64(link_deadline(&g->link[RILL_IN]), link_deadline(&g->link[RILL_OUT])));
+    if (pcapng_is_open(&g->capture))
+        at_us = min_u64(at_us, g->capture.sink.flush_us);
+    if (trace_file_is_open(&g->trace))
+        at_us = min_u64(at_us, g->trace.sink.flush_us);
     return at_us;
 }
 
-/* ---- Opening and closing
- * ----------------------------------------------------------------------------------- */
+/* ---- Opening and closing ------------------------------------------------------------------------------- */
 
 int gate_parse(const char *spec, struct link_config *config, struct tun_error *error)
 {
@@ -308,57 +303,57 @@ static void link_release(void *ctx, void *block, size_t size)
     free(block);
 }
 
-int gate_open(struct gate *p, const struct rill_options *options, struct tun *tun, struct rill_config *config,
+int gate_open(struct gate *g, const struct rill_options *options, struct tun *tun, struct rill_config *config,
               rill_time now_us, struct tun_error *error)
 {
     struct link_config in, out;
-    *p = (struct gate){.tun = tun,
+    *g = (struct gate){.tun = tun,
                        .on_packet = options->on_packet,
                        .on_packet_ctx = options->on_packet_ctx,
                        .on_link = options->on_link,
                        .on_link_ctx = options->on_link_ctx,
                        .user_trace = config->trace,
                        .user_trace_ctx = config->trace_ctx};
-    p->mem = (struct mem){.alloc = link_alloc, .free = link_release, .cap_bytes = SIZE_MAX};
-    link_init(&p->link[RILL_IN], &p->mem, RILL_IN, now_us);
-    link_init(&p->link[RILL_OUT], &p->mem, RILL_OUT, now_us);
+    g->mem = (struct mem){.alloc = link_alloc, .free = link_release, .cap_bytes = SIZE_MAX};
+    link_init(&g->link[RILL_IN], &g->mem, RILL_IN, now_us);
+    link_init(&g->link[RILL_OUT], &g->mem, RILL_OUT, now_us);
     int result = gate_parse(options->link_in, &in, error);
     if (result == 0)
         result = gate_parse(options->link_out, &out, error);
     if (result == 0 && options->capture != NULL)
-        result = pcapng_open(&p->capture, options->capture, tun->name, error);
+        result = pcapng_open(&g->capture, options->capture, tun->name, error);
     if (result == 0 && options->trace_file != NULL)
-        result = trace_file_open(&p->trace, options->trace_file, config, now_us, error);
-    if (result == 0 && (p->packet = malloc(GATE_PACKET_MAX)) == NULL)
+        result = trace_file_open(&g->trace, options->trace_file, config, now_us, error);
+    if (result == 0 && (g->packet = malloc(GATE_PACKET_MAX)) == NULL)
         result = tun_fail(error, ENOMEM, "out of memory");
     if (result != 0) {
-        gate_close(p);
+        gate_close(g);
         return result;
     }
-    link_set(&p->link[RILL_IN], &in);
-    link_set(&p->link[RILL_OUT], &out);
-    if (pcapng_is_open(&p->capture) || trace_file_is_open(&p->trace)) {
+    link_set(&g->link[RILL_IN], &in);
+    link_set(&g->link[RILL_OUT], &out);
+    if (pcapng_is_open(&g->capture) || trace_file_is_open(&g->trace)) {
         config->trace = watch;
-        config->trace_ctx = p;
+        config->trace_ctx = g;
     }
     return 0;
 }
 
-void gate_close(struct gate *p)
+void gate_close(struct gate *g)
 {
     rill_time at_us;
-    while ((at_us = link_deadline(&p->link[RILL_OUT])) != RILL_NEVER)
-        pop_out(p, at_us);
-    link_free(&p->link[RILL_IN]);
-    link_free(&p->link[RILL_OUT]);
-    sink_close(&p->capture.sink);
-    trace_file_close(&p->trace);
-    free(p->packet);
-    p->packet = NULL;
+    while ((at_us = link_deadline(&g->link[RILL_OUT])) != RILL_NEVER)
+        pop_out(g, at_us);
+    link_free(&g->link[RILL_IN]);
+    link_free(&g->link[RILL_OUT]);
+    sink_close(&g->capture.sink);
+    trace_file_close(&g->trace);
+    free(g->packet);
+    g->packet = NULL;
 }
 
-void gate_forget(struct gate *p)
+void gate_forget(struct gate *g)
 {
-    sink_forget(&p->capture.sink);
-    sink_forget(&p->trace.sink);
+    sink_forget(&g->capture.sink);
+    sink_forget(&g->trace.sink);
 }

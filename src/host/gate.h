@@ -44,22 +44,22 @@ int gate_parse(const char *spec, struct link_config *config, struct tun_error *e
 
 /* Opens the capture and the trace, and takes the place of the hooks in *config, that of the engine to be. The
  * TUN is open.  0 or -errno with the error filled in, and nothing is left behind. */
-int gate_open(struct gate *gate, const struct rill_options *options, struct tun *tun,
-              struct rill_config *config, rill_time now_us, struct tun_error *error);
+int gate_open(struct gate *g, const struct rill_options *options, struct tun *tun, struct rill_config *config,
+              rill_time now_us, struct tun_error *error);
 /* What waits on the way out leaves at once; the files are closed.  The engine is gone, the TUN is not. */
-void gate_close(struct gate *gate);
+void gate_close(struct gate *g);
 /* After a fork, in the child. */
-void gate_forget(struct gate *gate);
+void gate_forget(struct gate *g);
 
 /* Drops the next data segment of this direction, once: rill_link_drop_next(). */
-void gate_drop_next(struct gate *gate, enum rill_direction direction);
+void gate_drop_next(struct gate *g, enum rill_direction direction);
 
-/* A packet was read into gate->packet. */
-void gate_input(struct gate *gate, size_t len, rill_time now_us);
+/* A packet was read into g->packet. */
+void gate_input(struct gate *g, size_t len, rill_time now_us);
 /* Sends all that the engine has to send. */
-void gate_drain(struct gate *gate, rill_time now_us);
+void gate_drain(struct gate *g, rill_time now_us);
 /* Whatever is due: packets of the links, timers, buffers of the files.  Before gate_drain. */
-void gate_advance(struct gate *gate, rill_time now_us);
-rill_time gate_deadline(const struct gate *gate);
+void gate_advance(struct gate *g, rill_time now_us);
+rill_time gate_deadline(const struct gate *g);
 
 #endif

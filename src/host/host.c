@@ -23,13 +23,13 @@ static struct loop stack = {.lock = PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP,
                             .nobody_waits = PTHREAD_COND_INITIALIZER,
                             .tun = {.fd = -1},
                             .foreign_fd = -1};
-static enum phase phase;   /* guarded by stack.lock */
-static struct loop buried; /* of the parent, in a child: keeps its memory reachable for leak checkers */
+static enum phase phase; /* guarded by stack.lock */
+/* Of the parent, in a child: keeps its memory reachable for leak checkers, though nobody reads it. */
+static struct loop buried __attribute__((used));
 static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 static _Thread_local struct tun_error last_error;
 
-/* ---- The frame of a call
- * -------------------------------------------------------------------------------------- */
+/* ---- The frame of a call ------------------------------------------------------------------------------- */
 
 bool call_begin(struct call *call, int fd)
 {
@@ -103,8 +103,7 @@ int call_again(struct call *call, bool nonblock, short events, rill_time timeout
     return 0;
 }
 
-/* ---- fork
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- fork ---------------------------------------------------------------------------------------------- */
 
 static void in_child(void)
 {
@@ -126,8 +125,7 @@ static void in_child(void)
 
 static void watch_forks(void) { (void)pthread_atfork(NULL, NULL, in_child); }
 
-/* ---- Starting
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Starting ------------------------------------------------------------------------------------------ */
 
 const char *rill_error(void) { return last_error.text; }
 
@@ -251,8 +249,7 @@ int rill_start(const struct rill_options *options)
     return result == 0 ? 0 : failed(&error);
 }
 
-/* ---- Stopping
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Stopping ------------------------------------------------------------------------------------------ */
 
 /* Every socket is closed; waits until the connections are gone, or the time is up. */
 static void close_in_order(struct call *call, rill_time until_us)
@@ -300,8 +297,7 @@ int rill_stop(int timeout_ms)
     return 0;
 }
 
-/* ---- Looking in
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Looking in ---------------------------------------------------------------------------------------- */
 
 int rill_event_fd(void)
 {

@@ -22,8 +22,7 @@ rill_time loop_now(void)
     return (rill_time)t.tv_sec * SEC + (rill_time)t.tv_nsec / 1000;
 }
 
-/* ---- Packets
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Packets ------------------------------------------------------------------------------------------- */
 
 static void kick(struct waiter *w)
 {
@@ -105,8 +104,7 @@ void loop_changed(struct loop *loop)
     kick_ready(loop);
 }
 
-/* ---- Waiting
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Waiting ------------------------------------------------------------------------------------------- */
 
 /* The place is kept afterwards for others: making an eventfd for each call would double its cost. */
 static struct waiter *waiter_new(struct loop *loop)
@@ -277,8 +275,7 @@ void loop_stop_waits(struct loop *loop)
         kick(CONTAINER_OF(l, struct waiter, link));
 }
 
-/* ---- The background thread
- * --------------------------------------------------------------------------------------- */
+/* ---- The background thread ----------------------------------------------------------------------------- */
 
 static void *background(void *arg)
 {

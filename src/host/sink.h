@@ -9,7 +9,7 @@
 #include "rill_engine.h"
 #include "tun.h"
 
-#define SINK_RECORD_MAX 70000u
+#define SINK_RECORD_MAX ((size_t)70000)
 
 /* All zero: closed. */
 struct sink {

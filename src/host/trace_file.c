@@ -208,8 +208,7 @@ static uint64_t relative(const struct trace_conn *c, int whose, uint32_t wire)
     return pos > UINT64_MAX / 2 ? low : pos;
 }
 
-/* ---- Kinds of lines --------------------------------------------------------------------------------------
- */
+/* ---- Kinds of lines ------------------------------------------------------------------------------------ */
 
 static void add_flags(struct trace_file *f, uint8_t flags)
 {
@@ -239,13 +238,17 @@ static void add_segment(struct trace_file *f, const struct trace_conn *c, const 
     add(f, ",\"rel\":%s", rel ? "true" : "false");
 }
 
+#define NUMBERS(X)                                                                                           \
+    X(cwnd)                                                                                                  \
+    X(ssthresh)                                                                                              \
+    X(flight)                                                                                                \
+    X(pipe) X(snd_wnd) X(rcv_wnd) X(unsent) X(unread) X(srtt_us) X(rttvar_us) X(rto_us) X(dup_acks)
+#define SAME(name) &&a->name == b->name
+#define ADD(name) add_number(f, #name, n->name);
+
 static bool same_numbers(const struct rill_numbers *a, const struct rill_numbers *b)
 {
-    return a->cwnd == b->cwnd && a->ssthresh == b->ssthresh && a->flight == b->flight && a->pipe == b->pipe &&
-           a->snd_wnd == b->snd_wnd && a->rcv_wnd == b->rcv_wnd && a->unsent == b->unsent &&
-           a->unread == b->unread && a->srtt_us == b->srtt_us && a->rttvar_us == b->rttvar_us &&
-           a->rto_us == b->rto_us && a->dup_acks == b->dup_acks && a->recovery == b->recovery &&
-           a->limit == b->limit;
+    return a->recovery == b->recovery && a->limit == b->limit NUMBERS(SAME);
 }
 
 static void say_numbers(struct trace_file *f, struct trace_conn *c, const struct rill_numbers *n)
@@ -254,18 +257,7 @@ static void say_numbers(struct trace_file *f, struct trace_conn *c, const struct
         return;
     c->numbers = *n;
     add_number(f, "conn", c->id);
-    add_number(f, "cwnd", n->cwnd);
-    add_number(f, "ssthresh", n->ssthresh);
-    add_number(f, "flight", n->flight);
-    add_number(f, "pipe", n->pipe);
-    add_number(f, "snd_wnd", n->snd_wnd);
-    add_number(f, "rcv_wnd", n->rcv_wnd);
-    add_number(f, "unsent", n->unsent);
-    add_number(f, "unread", n->unread);
-    add_number(f, "srtt_us", n->srtt_us);
-    add_number(f, "rttvar_us", n->rttvar_us);
-    add_number(f, "rto_us", n->rto_us);
-    add_number(f, "dup_acks", n->dup_acks);
+    NUMBERS(ADD)
     add(f, ",\"recovery\":%s", n->recovery ? "true" : "false");
     add_text(f, "limit", limit_name[n->limit]);
     end(f);

@@ -33,8 +33,7 @@ int tun_fail(struct tun_error *error, int code, const char *format, ...)
     return -code;
 }
 
-/* ---- Interface requests ----------------------------------------------------------------------------------
- */
+/* ---- Interface requests -------------------------------------------------------------------------------- */
 
 /* An address as text for a message. */
 struct dotted {
@@ -119,8 +118,7 @@ static struct tun_link link_now(int ctl, const char *name)
     return link;
 }
 
-/* ---- Opening
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Opening ------------------------------------------------------------------------------------------- */
 
 /* A queue shorter than a window drops in silence: room for 4 MiB in full segments, and the 4096 that serve an
  * MTU of 1500. */
@@ -355,8 +353,7 @@ void tun_close(struct tun *tun)
     tun->fd = -1;
 }
 
-/* ---- Packets
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Packets ------------------------------------------------------------------------------------------- */
 
 /* Straight system calls: glibc's wrappers are cancellation points, which costs 8 % of a small packet once a
  * program has a second thread. */

@@ -13,8 +13,7 @@
 #define KEEP_INTVL_S 75
 #define KEEP_CNT 9
 
-/* ---- Numbers ----------------------------------------------------------------------------------------------
- */
+/* ---- Numbers ------------------------------------------------------------------------------------------- */
 
 static int grow_table(struct socks *socks)
 {
@@ -74,8 +73,7 @@ void sock_drop(struct socks *socks, int number)
     socks->count--;
 }
 
-/* ---- State and error --------------------------------------------------------------------------------------
- */
+/* ---- State and error ----------------------------------------------------------------------------------- */
 
 enum rill_tcp_state sock_state(const struct sock *s)
 {
@@ -150,8 +148,7 @@ int sock_disconnect(struct socks *socks, struct sock *s)
     return error;
 }
 
-/* ---- Addresses --------------------------------------------------------------------------------------------
- */
+/* ---- Addresses ----------------------------------------------------------------------------------------- */
 
 int sock_addr_in(struct sockaddr_in *in, const struct sockaddr *addr, socklen_t len)
 {

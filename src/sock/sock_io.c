@@ -34,8 +34,7 @@ static int64_t iov_total(const struct iovec *iov, int iovcnt, bool no_base)
     return (int64_t)total;
 }
 
-/* ---- Sending ----------------------------------------------------------------------------------------------
- */
+/* ---- Sending ------------------------------------------------------------------------------------------- */
 
 /* 0, or why nothing can be sent now: an error that waits, -EPIPE, or -EAGAIN while the handshake is under
  * way. */
@@ -92,8 +91,7 @@ int64_t sock_send(struct socks *socks, int number, const struct iovec *iov, int 
     return done == 0 ? -EAGAIN : done;
 }
 
-/* ---- Receiving --------------------------------------------------------------------------------------------
- */
+/* ---- Receiving ----------------------------------------------------------------------------------------- */
 
 /* What one recv may return: reading stops in front of the last urgent byte, so that the mark can be seen.
  * That byte is the one before the position that the pointer names (RFC 6093 3.1). */
@@ -148,8 +146,7 @@ int64_t sock_recv(struct socks *socks, int number, const struct iovec *iov, int 
     return sock_state(s) == RILL_CLOSED ? -ENOTCONN : -EAGAIN;
 }
 
-/* ---- Readiness --------------------------------------------------------------------------------------------
- */
+/* ---- Readiness ----------------------------------------------------------------------------------------- */
 
 /* Linux' sk_stream_is_writeable: a third of the buffer is free. */
 static bool writeable(const struct tcb *c)
@@ -194,8 +191,7 @@ short sock_poll(struct socks *socks, int number)
     return (short)mask;
 }
 
-/* ---- ioctl
- * ------------------------------------------------------------------------------------------------- */
+/* ---- ioctl --------------------------------------------------------------------------------------------- */
 
 static int to_int(uint64_t bytes) { return (int)min_u64(bytes, INT32_MAX); }
 

@@ -21,8 +21,7 @@ enum { LIMIT_S = 60, PATIENCE_US = 10000000, SCRIPT_BYTES = 4096, LEFT_OVER_MS =
 static void (*the_body)(void);
 static char stats[COMMAND_TEXT_BYTES];
 
-/* ---- The guard
- * ---------------------------------------------------------------------------------------------- */
+/* ---- The guard ----------------------------------------------------------------------------------------- */
 
 static pid_t parent_of(const char *pid_text)
 {
@@ -130,8 +129,7 @@ void scene_run(void (*body)(void))
     netns_run(guard, LIMIT_S);
 }
 
-/* ---- Scripts
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Scripts ------------------------------------------------------------------------------------------- */
 
 /* The script in a shell that writes both outputs to `out`; -1: to those of the test. */
 static pid_t start_shell(const char *format, va_list args, int out)
@@ -243,8 +241,7 @@ void scene_needs(const char *program)
     netns_skip(why);
 }
 
-/* ---- rill serve
- * --------------------------------------------------------------------------------------------- */
+/* ---- rill serve ---------------------------------------------------------------------------------------- */
 
 struct command scene_serve(const char *const *argv)
 {
@@ -289,8 +286,7 @@ uint64_t scene_counter(const char *name)
     return value;
 }
 
-/* ---- The kernel
- * --------------------------------------------------------------------------------------------- */
+/* ---- The kernel ---------------------------------------------------------------------------------------- */
 
 uint64_t scene_snmp(const char *group, const char *name)
 {

@@ -19,8 +19,7 @@
  * a minute.  However it ends, all its descendants end with it; that one is left over is a failure. */
 void scene_run(void (*body)(void));
 
-/* ---- What a body calls; each ends the test if it fails
- * -------------------------------------------------------- */
+/* ---- What a body calls; each ends the test if it fails ------------------------------------------------- */
 
 /* Skips the test where this program is not installed. */
 void scene_needs(const char *program);

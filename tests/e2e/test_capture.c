@@ -92,8 +92,7 @@ static uint64_t resent_in_capture(void)
 #define RESENT_COMMENT                                                                                       \
     " frame.comment matches \"RTO|fast retransmit|partial ACK|resent in slow start|answers the SYN\" "
 
-/* ---- Without emulation ------------------------------------------------------------------------------------
- */
+/* ---- Without emulation --------------------------------------------------------------------------------- */
 
 static void body_capture__ping_and_echo__is_what_crossed_the_tun(void)
 {
@@ -163,8 +162,7 @@ static void body_trace__transfer__is_json_in_order(void)
 }
 SCENE(trace__transfer__is_json_in_order)
 
-/* ---- With it
- * ------------------------------------------------------------------------------------------------ */
+/* ---- With it ------------------------------------------------------------------------------------------- */
 
 static void body_out__third_data_segment_dropped__is_resent_once_and_says_why(void)
 {
@@ -275,8 +273,7 @@ static void body_seed__same_and_other__same_and_other_fates(void)
 }
 SCENE(seed__same_and_other__same_and_other_fates)
 
-/* ---- Files and mistakes -----------------------------------------------------------------------------------
- */
+/* ---- Files and mistakes -------------------------------------------------------------------------------- */
 
 static void body_link__mistake__is_one_line_with_the_place_and_status_2(void)
 {

@@ -59,8 +59,7 @@ static bool is_refused(uint16_t port)
     return refused;
 }
 
-/* ---- serve
- * -------------------------------------------------------------------------------------------------- */
+/* ---- serve --------------------------------------------------------------------------------------------- */
 
 static void body_serve__no_service_named__prints_what_to_try_and_runs_all_but_talk(void)
 {
@@ -271,8 +270,7 @@ static void body_verbose__one_byte__its_segment_is_printed(void)
 }
 TEST(verbose__one_byte__its_segment_is_printed)
 
-/* ---- nc
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- nc ------------------------------------------------------------------------------------------------ */
 
 /* The kernel's end of a listener on 10.77.0.1, which is there as soon as the TUN is: any address until then.
  */
@@ -411,8 +409,7 @@ static void body_nc__listener__relays_both_ways_and_delivers_all(void)
 }
 TEST(nc__listener__relays_both_ways_and_delivers_all)
 
-/* ---- lab
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- lab ----------------------------------------------------------------------------------------------- */
 
 static void body_lab__command__runs_beside_the_stack_and_its_status_is_ours(void)
 {

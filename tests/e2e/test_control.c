@@ -307,8 +307,7 @@ static void help__fits_80_columns(void **state)
     }
 }
 
-/* ---- The file --------------------------------------------------------------------------------------------
- */
+/* ---- The file ------------------------------------------------------------------------------------------ */
 
 static mode_t mode_of(const char *path)
 {
@@ -400,8 +399,7 @@ static void body_what_lies_in_its_place__is_left_alone(void)
 }
 SCENE(what_lies_in_its_place__is_left_alone)
 
-/* ---- Who may ask ------------------------------------------------------------------------------------------
- */
+/* ---- Who may ask --------------------------------------------------------------------------------------- */
 
 /* In a process of another user: 0 refused by the file system, 1 connected and hung up on without an answer, 2
  * answered. */
@@ -442,8 +440,7 @@ static void body_other_user__is_refused_by_modes_and_by_credentials(void)
 }
 SCENE(other_user__is_refused_by_modes_and_by_credentials)
 
-/* ---- Bounds
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Bounds -------------------------------------------------------------------------------------------- */
 
 static void body_requests__senseless_or_too_long__are_answered_with_an_error(void)
 {
@@ -492,8 +489,7 @@ static void body_silent_clients__hold_up_nobody(void)
 }
 SCENE(silent_clients__hold_up_nobody)
 
-/* ---- In a lab
- * ------------------------------------------------------------------------------------------------ */
+/* ---- In a lab ------------------------------------------------------------------------------------------ */
 
 static void body_lab__its_shell_reaches_its_own_stack(void)
 {

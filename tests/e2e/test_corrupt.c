@@ -147,8 +147,7 @@ static void world_down(struct world *world)
     CHECK(scene_join(world->wire_pid) == 128 + SIGKILL);
 }
 
-/* ---- One bit
- * ------------------------------------------------------------------------------------------------ */
+/* ---- One bit ------------------------------------------------------------------------------------------- */
 
 enum { CHUNK = 1000, RTO_US = 200000 };
 
@@ -219,8 +218,7 @@ SCENE(flipped_bit__to_rill__is_dropped_and_sent_again)
 static void body_flipped_bit__from_rill__is_sent_again_after_the_rto(void) { flip_one(TO_CLIENT); }
 SCENE(flipped_bit__from_rill__is_sent_again_after_the_rto)
 
-/* ---- Many bits
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Many bits ----------------------------------------------------------------------------------------- */
 
 /* 2 MB with a bit flipped in each fiftieth segment: what arrives is what was sent, and each side has counted
  * exactly what the wire did to it. */

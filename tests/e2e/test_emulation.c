@@ -41,8 +41,7 @@ static bool can_connect(uint16_t port)
     return done;
 }
 
-/* ---- rill_link ------------------------------------------------------------------------------------------
- */
+/* ---- rill_link ----------------------------------------------------------------------------------------- */
 
 static void body_link__loss_and_none__take_effect_at_once(void)
 {
@@ -223,8 +222,7 @@ static void body_on_packet__with_links__sees_the_tun(void)
 }
 TEST(on_packet__with_links__sees_the_tun)
 
-/* ---- Files ----------------------------------------------------------------------------------------------
- */
+/* ---- Files --------------------------------------------------------------------------------------------- */
 
 /* How often the type of a block of packets stands in the file where a block begins; the file ends with one.
  */

@@ -50,8 +50,7 @@ static void body_lab__two_at_once__do_not_see_each_other(void)
 }
 SCENE(lab__two_at_once__do_not_see_each_other)
 
-/* ---- serve
- * -------------------------------------------------------------------------------------------------- */
+/* ---- serve --------------------------------------------------------------------------------------------- */
 
 /* The second one says what is wrong and what helps; the first one is not disturbed, and the advice is good.
  */

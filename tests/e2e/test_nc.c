@@ -23,8 +23,7 @@ static void expect(const char *script, int status, const char *said)
     CHECK(ended == status && strcmp(out, said) == 0);
 }
 
-/* ---- Data
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Data ---------------------------------------------------------------------------------------------- */
 
 static void body_echo__64_megabytes__come_back_unchanged(void)
 {
@@ -94,8 +93,7 @@ static void body_rill_nc_l__kernel_connects__4_megabytes_each_way(void)
 }
 SCENE(rill_nc_l__kernel_connects__4_megabytes_each_way)
 
-/* ---- Ends
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Ends ---------------------------------------------------------------------------------------------- */
 
 /* The client's FIN is not the end of the answer: 3,000,000 bytes are more than all buffers hold. */
 static void body_half_close__client_first__the_rest_comes(void)
@@ -195,8 +193,7 @@ static void body_reset__in_the_middle__the_server_goes_on(void)
 }
 SCENE(reset__in_the_middle__the_server_goes_on)
 
-/* ---- Closed windows
- * ----------------------------------------------------------------------------------------- */
+/* ---- Closed windows ------------------------------------------------------------------------------------ */
 
 /* `slow` takes a byte each second: three of them and then the end take three seconds. */
 static void body_slow__3_bytes__take_3_seconds(void)

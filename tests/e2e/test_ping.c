@@ -63,8 +63,7 @@ static void body_ping__broadcast__is_not_answered(void)
 }
 SCENE(ping__broadcast__is_not_answered)
 
-/* ---- Unreachable
- * -------------------------------------------------------------------------------------------- */
+/* ---- Unreachable --------------------------------------------------------------------------------------- */
 
 /* A socket that is connected to the stack, so that the kernel hands ICMP errors to it. */
 static int connected(int type, int protocol)

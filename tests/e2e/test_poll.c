@@ -14,8 +14,7 @@
         netns_run(body_##name, 30);                                                                          \
     }
 
-/* ---- poll
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- poll ---------------------------------------------------------------------------------------------- */
 
 static void check_took(int64_t began_us, int64_t at_least_us, int64_t below_us)
 {
@@ -136,8 +135,7 @@ static void body_poll__more_kernel_descriptors_than_the_stack_holds__works(void)
 }
 TEST(poll__more_kernel_descriptors_than_the_stack_holds__works)
 
-/* ---- Foreign loops
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Foreign loops ------------------------------------------------------------------------------------- */
 
 static void *ask(void *arg)
 {
@@ -193,8 +191,7 @@ static void body_event_fd__in_a_loop_of_the_kernels_poll__an_echo_server_works(v
 }
 TEST(event_fd__in_a_loop_of_the_kernels_poll__an_echo_server_works)
 
-/* ---- While nobody calls
- * --------------------------------------------------------------------------------------------- */
+/* ---- While nobody calls -------------------------------------------------------------------------------- */
 
 static void *poll_forever(void *arg)
 {

@@ -23,8 +23,7 @@
         netns_run(body_##name, 30);                                                                          \
     }
 
-/* ---- Failures name their cure
- * ------------------------------------------------------------------------------------ */
+/* ---- Failures name their cure -------------------------------------------------------------------------- */
 
 /* rill_start fails with this errno and a line that has the words; nothing is left behind. */
 static void check_fails(const struct rill_options *options, int code, const char *words)
@@ -164,8 +163,7 @@ static void body_start__address_taken__names_the_interface(void)
 }
 TEST(start__address_taken__names_the_interface)
 
-/* ---- Devices
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Devices ------------------------------------------------------------------------------------------- */
 
 static int get(const char *name, unsigned long request)
 {
@@ -369,8 +367,7 @@ static void body_device__deleted__is_survived_without_spinning(void)
 }
 TEST(device__deleted__is_survived_without_spinning)
 
-/* ---- rill_stop
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- rill_stop ----------------------------------------------------------------------------------------- */
 
 static void *close_at_eof(void *arg)
 {

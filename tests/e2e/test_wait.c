@@ -14,8 +14,7 @@
         netns_run(body_##name, 60);                                                                          \
     }
 
-/* ---- Threads
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Threads ------------------------------------------------------------------------------------------- */
 
 static void body_threads__four_echo_at_once__content_is_equal(void)
 {
@@ -145,8 +144,7 @@ static void body_driver__leaves__another_waiter_goes_on(void)
 }
 TEST(driver__leaves__another_waiter_goes_on)
 
-/* ---- Close and fork in the middle
- * -------------------------------------------------------------------------------- */
+/* ---- Close and fork in the middle ---------------------------------------------------------------------- */
 
 static void body_close__while_others_are_blocked__gives_them_ebadf(void)
 {
@@ -252,8 +250,7 @@ static void body_fork__in_the_child__everything_is_ebadf_and_the_parent_goes_on(
 }
 TEST(fork__in_the_child__everything_is_ebadf_and_the_parent_goes_on)
 
-/* ---- Signals
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Signals ------------------------------------------------------------------------------------------- */
 
 static volatile sig_atomic_t signals_seen;
 static void on_signal(int number)

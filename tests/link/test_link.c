@@ -114,8 +114,7 @@ static void check_engines(struct world *w)
     }
 }
 
-/* ---- The link -------------------------------------------------------------------------------------------
- */
+/* ---- The link ------------------------------------------------------------------------------------------ */
 
 static void fly(struct world *w, int to, const uint8_t *data, uint32_t len, bool corrupt)
 {
@@ -224,8 +223,7 @@ static void deliver(struct world *w)
     free(f);
 }
 
-/* ---- The applications ------------------------------------------------------------------------------------
- */
+/* ---- The applications ---------------------------------------------------------------------------------- */
 
 static void app_write(struct world *w, int i)
 {
@@ -298,8 +296,7 @@ static rill_time app_next(const struct world *w, const struct side *s)
     return at_us == RILL_NEVER ? at_us : max_u64(at_us, w->now_us);
 }
 
-/* ---- A run
- * ------------------------------------------------------------------------------------------------- */
+/* ---- A run --------------------------------------------------------------------------------------------- */
 
 static void draw(struct world *w)
 {

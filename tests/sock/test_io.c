@@ -243,8 +243,7 @@ static void urgent__in_line__stops_at_the_mark(void **state)
     assert_int_equal(sock_atmark(t->them, theirs), 0);
 }
 
-/* ---- Streams
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Streams ------------------------------------------------------------------------------------------- */
 
 struct stream {
     struct prng prng;

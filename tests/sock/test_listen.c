@@ -233,8 +233,7 @@ static void bind__port_of_connections__needs_reuse(void **state)
     }
 }
 
-/* ---- Numbers and memory
- * ------------------------------------------------------------------------------------- */
+/* ---- Numbers and memory -------------------------------------------------------------------------------- */
 
 static void socket__closed_number__is_the_next_one_given(void **state)
 {

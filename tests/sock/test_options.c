@@ -291,8 +291,7 @@ static void accepted__options__are_the_listeners(void **state)
     assert_int_equal(get_int(t->them, fresh, SOL_SOCKET, SO_ACCEPTCONN), 0);
 }
 
-/* ---- Effects ----------------------------------------------------------------------------------------------
- */
+/* ---- Effects ------------------------------------------------------------------------------------------- */
 
 static void so_sndbuf__half_of_what_it_says__is_room(void **state)
 {

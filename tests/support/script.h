@@ -83,8 +83,7 @@ struct rig {
     FILE *log_to;
 };
 
-/* ---- Constructors: an engine in a state, with nothing left to take out ------------------------------------
- */
+/* ---- Constructors: an engine in a state, with nothing left to take out --------------------------------- */
 
 struct rig *rig_closed(const struct rig_setup *setup); /* an engine and nothing else */
 struct rig *rig_listen(const struct rig_setup *setup);
@@ -104,8 +103,7 @@ struct rig *rig_time_wait_record(const struct rig_setup *setup); /* and closed *
 /* Closes what is open, frees the engine and looks into the heap.  Packets not taken out are a failure. */
 void rig_end(struct rig *t);
 
-/* ---- Lines
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Lines --------------------------------------------------------------------------------------------- */
 
 #define RIG_AT(t) ((t)->file = __FILE__, (t)->line = __LINE__, (t))
 
@@ -132,8 +130,7 @@ rill_time rig_until(const struct rig *t, rill_time us);
 #define take(t) rig_take(RIG_AT(t))
 const struct datagram *rig_take(struct rig *t);
 
-/* ---- The application: peer 0's connection unless it says otherwise
- * ----------------------------------------- */
+/* ---- The application: peer 0's connection unless it says otherwise ------------------------------------- */
 
 #define app_connect(t, n) rig_connect(RIG_AT(t), n) /* connect to peer n: 0 or -errno */
 #define app_accept(t, n) rig_accept(RIG_AT(t), n)   /* must get peer n's */
@@ -159,8 +156,7 @@ void rig_close(struct rig *t, unsigned int n);
 void rig_abort(struct rig *t);
 void rig_close_port(struct rig *t);
 
-/* ---- Looking in
- * -------------------------------------------------------------------------------------------- */
+/* ---- Looking in ---------------------------------------------------------------------------------------- */
 
 /* The state of peer n's connection, wherever it is kept: a TCB, a record, the listener, or nothing. */
 enum rill_tcp_state rig_state(const struct rig *t, unsigned int n);

@@ -53,8 +53,7 @@ static const char *flags_text(uint8_t flags, char text[10])
     return text;
 }
 
-/* ---- The trace ------------------------------------------------------------------------------------------
- */
+/* ---- The trace ----------------------------------------------------------------------------------------- */
 
 static void segment_line(struct sample *s, const struct rill_trace_event *e)
 {
@@ -148,8 +147,7 @@ static void trace(void *ctx, const struct rill_trace_event *e)
     }
 }
 
-/* ---- The capture ----------------------------------------------------------------------------------------
- */
+/* ---- The capture --------------------------------------------------------------------------------------- */
 
 static void put32(FILE *f, uint32_t n) { fwrite(&n, 4, 1, f); }
 static void put16(FILE *f, uint16_t n) { fwrite(&n, 2, 1, f); }
@@ -208,8 +206,7 @@ static void capture_packet(struct sample *s, const struct pair_packet *packet, b
     put32(f, block);
 }
 
-/* ---- The link and the applications ----------------------------------------------------------------------
- */
+/* ---- The link and the applications --------------------------------------------------------------------- */
 
 static bool within(const struct sample *s, const uint64_t range_us[2])
 {

@@ -7,8 +7,7 @@
 
 #include <stdlib.h>
 
-/* ---- Packets as an attacker makes them
- * ----------------------------------------------------------------------- */
+/* ---- Packets as an attacker makes them ----------------------------------------------------------------- */
 
 /* A segment of peer 0's connection, numbers relative. */
 static struct datagram *forge(const struct rig *t, unsigned int flags, int64_t seq, int64_t ack, uint32_t len)
@@ -62,8 +61,7 @@ static void give_segment(struct rig *t, const struct datagram *d, bool ae)
     give(t, data, len);
 }
 
-/* ---- P9: checksums
- * -------------------------------------------------------------------------------------------- */
+/* ---- P9: checksums ------------------------------------------------------------------------------------- */
 
 static void checksum__any_bit_flipped__is_dropped_without_a_word(void **state)
 {
@@ -88,8 +86,7 @@ static void checksum__any_bit_flipped__is_dropped_without_a_word(void **state)
     rig_end(t);
 }
 
-/* ---- P13: all flags in all states
- * ------------------------------------------------------------------------------ */
+/* ---- P13: all flags in all states ---------------------------------------------------------------------- */
 
 typedef struct rig *maker(const struct rig_setup *setup);
 static maker *const makers[] = {rig_closed,      rig_listen,          rig_syn_sent,  rig_syn_received,
@@ -180,8 +177,7 @@ static void flags__all_combinations_in_all_states__are_judged_by_those_that_coun
             judge_all(makers[m], &at[k], k == 0);
 }
 
-/* ---- P14: LAND and port 0
- * --------------------------------------------------------------------------------------- */
+/* ---- P14: LAND and port 0 ------------------------------------------------------------------------------ */
 
 static void land__packet_from_ourselves__is_dropped(void **state)
 {
@@ -220,8 +216,7 @@ static void land__port_0__is_dropped(void **state)
     rig_end(t);
 }
 
-/* ---- I5, R1: acknowledgements of what was not sent
- * -------------------------------------------------------------- */
+/* ---- I5, R1: acknowledgements of what was not sent ----------------------------------------------------- */
 
 /* RFC 5961 5 alone would let SND.UNA - MAX.SND.WND reach below our SYN early in a connection: an attacker
  * need not know our numbers then ("ghost ACK", CVE-2023-52881). */
@@ -265,8 +260,7 @@ static void optimistic_ack__beyond_what_was_sent__gains_nothing(void **state)
     rig_discard(t);
 }
 
-/* ---- I6: CVE-2016-5696
- * -------------------------------------------------------------------------------------------- */
+/* ---- I6: CVE-2016-5696 --------------------------------------------------------------------------------- */
 
 /* The attacker counts the challenge ACKs on his own connection, peer 1's, while his spoofed resets hit peer
  * 0's connection (or not). */
@@ -304,8 +298,7 @@ static void challenge_limit__of_one_connection__tells_nothing_of_another(void **
     assert_int_equal(own_challenges(false, 2000), alone);
 }
 
-/* ---- R7: SegmentSmack, CVE-2018-5390
- * ------------------------------------------------------------------------------ */
+/* ---- R7: SegmentSmack, CVE-2018-5390 ------------------------------------------------------------------- */
 
 /* One-byte segments, every second byte: memory has a bound, and the connection goes on. */
 static void holes__65000_of_one_byte__are_bounded_in_memory(void **state)
@@ -330,8 +323,7 @@ static void holes__65000_of_one_byte__are_bounded_in_memory(void **state)
     rig_end(t);
 }
 
-/* ---- R12: after the FIN
- * --------------------------------------------------------------------------------------------- */
+/* ---- R12: after the FIN -------------------------------------------------------------------------------- */
 
 static void after_the_fin__whatever_comes__the_stream_has_ended(void **state)
 {
@@ -364,8 +356,7 @@ static void after_the_fin__whatever_comes__the_stream_has_ended(void **state)
     }
 }
 
-/* ---- R14: ACK wars
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- R14: ACK wars ------------------------------------------------------------------------------------- */
 
 /* What one has sent arrives at the other: how many packets. */
 static unsigned int carry(struct rig *from, struct rig *to)
@@ -437,8 +428,7 @@ static void ack_war__of_two_that_disagree__is_bounded(void **state)
     assert_true(war(0, 0, true) < 20); /* and those that agree have said it all */
 }
 
-/* ---- D4, D5: floods
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- D4, D5: floods ------------------------------------------------------------------------------------ */
 
 /* The handshakes are completed and nobody accepts: both queues have their bound, and nothing is left in the
  * end. */

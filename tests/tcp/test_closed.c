@@ -112,8 +112,7 @@ static void closed__flood__is_answered_within_the_rate_limit(void **state)
     rig_end(t);
 }
 
-/* ---- OPEN
- * --------------------------------------------------------------------------------------------------- */
+/* ---- OPEN ---------------------------------------------------------------------------------------------- */
 
 /* "A SYN segment of the form <SEQ=ISS><CTL=SYN> is sent.  ...enter SYN-SENT": with MSS (MUST-14, MUST-67) and
  * window scale (RFC 7323 2.2: window not scaled). */
@@ -212,8 +211,7 @@ static void closed__open_beyond_max_conns__is_refused(void **state)
     rig_end(t);
 }
 
-/* ---- Ephemeral ports: RFC 6056
- * ------------------------------------------------------------------------------ */
+/* ---- Ephemeral ports: RFC 6056 ------------------------------------------------------------------------- */
 
 static uint16_t open_somewhere(struct rig *t, struct tcb **c)
 {

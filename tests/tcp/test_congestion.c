@@ -2,8 +2,7 @@
  */
 #include "sending.h"
 
-/* ---- The initial window ---------------------------------------------------------------------------------
- */
+/* ---- The initial window -------------------------------------------------------------------------------- */
 
 /* RFC 6928 2: min(10 * MSS, max(2 * MSS, 14600)), and no segment that would exceed it. */
 static void initial_window__of_each_mss__is_that_of_rfc_6928(void **state)
@@ -81,8 +80,7 @@ static void window__of_the_peer__limits_as_well(void **state)
     rig_end(t);
 }
 
-/* ---- Slow start -----------------------------------------------------------------------------------------
- */
+/* ---- Slow start ---------------------------------------------------------------------------------------- */
 
 /* RFC 5681 3.1 (2): cwnd += min(N, SMSS) for each ACK. */
 static void slow_start__each_ack__adds_at_most_a_segment(void **state)
@@ -141,8 +139,7 @@ static void slow_start__at_the_beginning__has_no_threshold(void **state)
     rig_end(t);
 }
 
-/* ---- Timeout --------------------------------------------------------------------------------------------
- */
+/* ---- Timeout ------------------------------------------------------------------------------------------- */
 
 /* RFC 5681 3.1: cwnd one segment, ssthresh half the flight; slow start up to it, congestion avoidance beyond.
  * What the flight held is sent again, for nothing tells that it has arrived. */
@@ -246,8 +243,7 @@ static void timeout__a_second_time__holds_ssthresh_and_one_segment(void **state)
     rig_end(t);
 }
 
-/* ---- Congestion avoidance -------------------------------------------------------------------------------
- */
+/* ---- Congestion avoidance ------------------------------------------------------------------------------ */
 
 /* After a timeout: cwnd and ssthresh five segments, the first five acknowledged, `sent` leave next. */
 static struct rig *avoiding(unsigned int *sent)
@@ -356,8 +352,7 @@ static void avoidance__after_a_loss__counts_from_nothing(void **state)
     rig_end(t);
 }
 
-/* ---- After a pause: RFC 5681 4.1 ------------------------------------------------------------------------
- */
+/* ---- After a pause: RFC 5681 4.1 ----------------------------------------------------------------------- */
 
 /* cwnd is 20 segments and nothing in flight. */
 static struct rig *twenty_and_idle(void)

@@ -7,8 +7,7 @@
 
 #define DELAY (40 * MS)
 
-/* ---- What may wait: SHLD-18 ------------------------------------------------------------------------------
- */
+/* ---- What may wait: SHLD-18 ---------------------------------------------------------------------------- */
 
 static void delack__one_segment__is_acknowledged_after_the_delay(void **state)
 {
@@ -86,8 +85,7 @@ static void delack__pure_ack__is_never_answered(void **state)
     rig_end(t);
 }
 
-/* ---- What may not
- * ------------------------------------------------------------------------------------------ */
+/* ---- What may not -------------------------------------------------------------------------------------- */
 
 /* SHLD-19: "at least every second full-sized segment". */
 static void delack__second_full_segment__is_acknowledged_at_once(void **state)
@@ -208,8 +206,7 @@ static void delack__duplicate__is_acknowledged_each_time(void **state)
     rig_end(t);
 }
 
-/* ---- Several packets before the output is drained: MUST-58, MUST-59
- * ------------------------------------------ */
+/* ---- Several packets before the output is drained: MUST-58, MUST-59 ------------------------------------ */
 
 /* "A TCP implementation MUST process all queued segments before sending any ACKs" - as many as are there. */
 static void delack__batch_in_order__makes_one_ack(void **state)

@@ -5,8 +5,7 @@ static const struct synchronized established = {rig_established, RILL_ESTABLISHE
 static const struct synchronized connected = {rig_connected, RILL_ESTABLISHED, 1, 1, ECONNRESET};
 SYNCHRONIZED_TESTS(established)
 
-/* ---- Second: the RST bit
- * ------------------------------------------------------------------------------------------ */
+/* ---- Second: the RST bit ------------------------------------------------------------------------------- */
 
 /* RFC 5961 3 at every number: one resets, the rest of the window is challenged, outside is silence. */
 static void established__rst_at_each_number_of_the_window__only_rcv_nxt_closes(void **state)
@@ -47,8 +46,7 @@ static void established__rst__flushes_what_was_to_be_sent(void **state)
     rig_end(t);
 }
 
-/* ---- Fourth: the SYN bit
- * ------------------------------------------------------------------------------------------- */
+/* ---- Fourth: the SYN bit ------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.5.1 figure 9, as peer B: the peer has begun anew. */
 static void established__syn_of_a_restarted_peer__challenge_then_rst_then_new_connection(void **state)
@@ -65,8 +63,7 @@ static void established__syn_of_a_restarted_peer__challenge_then_rst_then_new_co
     rig_end(t);
 }
 
-/* ---- Fifth: the ACK field
- * ------------------------------------------------------------------------------------------- */
+/* ---- Fifth: the ACK field ------------------------------------------------------------------------------ */
 
 /* "If SND.UNA < SEG.ACK =< SND.NXT, then set SND.UNA <- SEG.ACK." */
 static void established__ack_of_sent_text__is_taken_off_the_queue(void **state)
@@ -152,8 +149,7 @@ static void established__bare_ack__is_not_answered(void **state)
     rig_end(t);
 }
 
-/* ---- Seventh: the text
- * ----------------------------------------------------------------------------------------------- */
+/* ---- Seventh: the text --------------------------------------------------------------------------------- */
 
 /* "If a segment's contents straddle the boundary between old and new, only the new parts are processed." */
 static void established__text_across_the_left_edge__only_the_new_part_counts(void **state)
@@ -307,8 +303,7 @@ static void established__options_in_other_segments__are_skipped(void **state)
     rig_end(t);
 }
 
-/* ---- Eighth: the FIN bit
- * --------------------------------------------------------------------------------------------- */
+/* ---- Eighth: the FIN bit ------------------------------------------------------------------------------- */
 
 static void established__fin__enters_close_wait(void **state)
 {
@@ -371,8 +366,7 @@ static void established__text_beyond_an_early_fin__is_dropped(void **state)
     rig_end(t);
 }
 
-/* ---- The application
- * -------------------------------------------------------------------------------------------------- */
+/* ---- The application ----------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.4: "Queue this until all preceding SENDs have been segmentized, then form a FIN segment and
  * send it. In any case, enter FIN-WAIT-1 state." */

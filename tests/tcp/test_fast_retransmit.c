@@ -9,8 +9,7 @@ static void write_ten(struct rig *t)
     out(t, "P. %u:%u(%u) ack 1", start_of(9), start_of(10), SMSS);
 }
 
-/* ---- What a duplicate ACK is: RFC 5681 2 ----------------------------------------------------------------
- */
+/* ---- What a duplicate ACK is: RFC 5681 2 --------------------------------------------------------------- */
 
 static void expect_no_duplicates(struct rig *t)
 {
@@ -123,8 +122,7 @@ static void duplicates__two_and_then_progress__count_anew(void **state)
     rig_end(t);
 }
 
-/* ---- Limited transmit: RFC 3042, RFC 5681 3.2 step 1 ----------------------------------------------------
- */
+/* ---- Limited transmit: RFC 3042, RFC 5681 3.2 step 1 --------------------------------------------------- */
 
 static void limited_transmit__first_and_second_duplicate__send_a_new_segment_each(void **state)
 {
@@ -173,8 +171,7 @@ static void limited_transmit__without_new_data__sends_nothing(void **state)
     rig_end(t);
 }
 
-/* ---- Fast retransmit and fast recovery: RFC 5681 3.2 steps 2 to 6 ---------------------------------------
- */
+/* ---- Fast retransmit and fast recovery: RFC 5681 3.2 steps 2 to 6 -------------------------------------- */
 
 /* Up to the third duplicate ACK: segment 0 was lost of ten, 10 and 11 are limited transmit's. */
 static struct rig *recovering(void)
@@ -302,8 +299,7 @@ static void reordering__by_two__resends_nothing(void **state)
     rig_end(t);
 }
 
-/* ---- With the timer: RFC 6298 5 -------------------------------------------------------------------------
- */
+/* ---- With the timer: RFC 6298 5 ------------------------------------------------------------------------ */
 
 /* "MUST ... never retransmitted too early, i.e., less than one RTO after the previous transmission of that
  * segment": the fast retransmit is one. */

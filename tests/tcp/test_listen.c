@@ -2,8 +2,7 @@
  */
 #include "script.h"
 
-/* ---- SEGMENT ARRIVES, in the order of the text
- * ------------------------------------------------------------------ */
+/* ---- SEGMENT ARRIVES, in the order of the text --------------------------------------------------------- */
 
 /* "First, check for a RST: an incoming RST should be ignored." */
 static void listen__rst__is_ignored(void **state)
@@ -106,8 +105,7 @@ static void listen__other_port__gets_rst(void **state)
     rig_end(t);
 }
 
-/* ---- The handshake
- * ---------------------------------------------------------------------------------------------- */
+/* ---- The handshake ------------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.5 figure 6, as peer B. */
 static void listen__three_way_handshake__establishes(void **state)
@@ -188,8 +186,7 @@ static void listen__peers_window__is_scaled_from_the_ack_on(void **state)
     }
 }
 
-/* ---- The two queues
- * ---------------------------------------------------------------------------------------------- */
+/* ---- The two queues ------------------------------------------------------------------------------------ */
 
 static void half_open(struct rig *t, int n)
 {

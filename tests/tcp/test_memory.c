@@ -6,8 +6,7 @@
 
 #include <netinet/in.h>
 
-/* ---- A whole conversation, with losses, over sockets ----------------------------------------------------
- */
+/* ---- A whole conversation, with losses, over sockets --------------------------------------------------- */
 
 #define TALK_BYTES 40000u
 #define TICK (5 * MS)
@@ -168,8 +167,7 @@ static void expect_sound_end(const struct talk *talk)
     }
 }
 
-/* ---- The n-th allocation fails --------------------------------------------------------------------------
- */
+/* ---- The n-th allocation fails ------------------------------------------------------------------------- */
 
 /* One refused allocation, whichever it is, costs at most a segment: no connection ends for it. */
 static void nth_allocation__fails_once__the_conversation_completes(void **state)
@@ -238,8 +236,7 @@ static void all_allocations__fail_for_a_second__the_conversation_completes(void 
     }
 }
 
-/* ---- What each refusal does -----------------------------------------------------------------------------
- */
+/* ---- What each refusal does ---------------------------------------------------------------------------- */
 
 static void no_memory__for_an_engine__is_null(void **state)
 {
@@ -454,8 +451,7 @@ static void no_memory__for_an_answer__sends_none(void **state)
     rig_end(t);
 }
 
-/* ---- The cap --------------------------------------------------------------------------------------------
- */
+/* ---- The cap ------------------------------------------------------------------------------------------- */
 
 static void small_cap(struct rill_config *config, struct tcp_opts *opts)
 {

@@ -3,8 +3,7 @@
 #include "flow.h"
 #include "rig.h"
 
-/* ---- Nagle: SHLD-7 ---------------------------------------------------------------------------------------
- */
+/* ---- Nagle: SHLD-7 ------------------------------------------------------------------------------------- */
 
 /* "Buffers all user data ... until the outstanding data has been acknowledged"; SHLD-27: what was held leaves
  * together. */
@@ -164,8 +163,7 @@ static void nagle__ack_never_comes__the_retransmission_takes_the_rest_along(void
     rig_end(t);
 }
 
-/* ---- PUSH: MUST-60, MUST-61, SHLD-27, SHLD-28
- * -------------------------------------------------------------- */
+/* ---- PUSH: MUST-60, MUST-61, SHLD-27, SHLD-28 ---------------------------------------------------------- */
 
 /* MUST-61: "the last buffered segment (i.e., when there is no more queued data to be sent)". */
 static void push__last_queued_byte__has_it_and_no_other(void **state)
@@ -238,8 +236,7 @@ static void push__bulk__is_full_segments_but_the_last(void **state)
     rig_end(t);
 }
 
-/* ---- Silly windows: MUST-38
- * -------------------------------------------------------------------------------- */
+/* ---- Silly windows: MUST-38 ---------------------------------------------------------------------------- */
 
 /* The override timeout "should be in the range 0.1 - 1.0 seconds". */
 static void out_by_override(struct rig *t, const char *line)

@@ -3,8 +3,7 @@
 
 #define RTT (10 * MS)
 
-/* ---- A receiver behind a network that loses what it is told to ------------------------------------------
- */
+/* ---- A receiver behind a network that loses what it is told to ----------------------------------------- */
 
 #define COUNT 60u /* segments */
 
@@ -49,8 +48,7 @@ static void pass_round(struct receiver *r)
     }
 }
 
-/* ---- n losses --------------------------------------------------------------------------------------------
- */
+/* ---- n losses ------------------------------------------------------------------------------------------ */
 
 /* All ways to lose some of the first ten segments, as long as anything tells of it: each loss is resent once,
  * one in a round trip, nothing else is, and the timer has nothing to do. */
@@ -81,8 +79,7 @@ static void losses__any_in_one_window__are_resent_once_each_in_as_many_round_tri
     }
 }
 
-/* ---- Partial acknowledgments: RFC 6582 3.2 step 3 --------------------------------------------------------
- */
+/* ---- Partial acknowledgments: RFC 6582 3.2 step 3 ------------------------------------------------------ */
 
 /* Segment 0 was lost of ten; after the third duplicate ACK, with twelve in flight. */
 static struct rig *recovering(void)
@@ -188,8 +185,7 @@ static void full_ack__short_of_recover_by_an_octet__is_partial(void **state)
     rig_discard(t);
 }
 
-/* ---- recover: RFC 6582 3.2 steps 1, 2 and 4, and 4 -------------------------------------------------------
- */
+/* ---- recover: RFC 6582 3.2 steps 1, 2 and 4, and 4 ----------------------------------------------------- */
 
 static void three_duplicates_in_vain(struct rig *t, unsigned int k, unsigned int next)
 {

@@ -7,8 +7,7 @@ static uint32_t max_of(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 static const uint32_t mtus[] = {68, 88, 89, 296, 552, 576, 1006, 1280, 1500, 9000, 65535};
 
-/* ---- Ours
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Ours ---------------------------------------------------------------------------------------------- */
 
 /* MUST-14, MUST-67: "less than or equal to MMS_R - 20"; "should be equal to the effective MTU minus the fixed
  * IP and TCP headers".  SHLD-5: in every SYN, sent again included. */
@@ -108,8 +107,7 @@ static void options__in_segments_without_syn__are_none(void **state)
     rig_end(t);
 }
 
-/* ---- The peer's
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The peer's ---------------------------------------------------------------------------------------- */
 
 /* MUST-15: "MUST assume a default send MSS of 536". */
 static void mss__not_in_the_peers_syn__is_536(void **state)

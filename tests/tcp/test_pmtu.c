@@ -70,8 +70,7 @@ static void out_small(struct rig *t, unsigned int first, unsigned int n)
 
 static void expect_mtu(struct rig *t, unsigned int mtu) { assert_int_equal(t->peer[0].c->pmtu, mtu); }
 
-/* ---- At once: nothing of that size has ever arrived -----------------------------------------------------
- */
+/* ---- At once: nothing of that size has ever arrived ---------------------------------------------------- */
 
 /* RFC 1191 6.4: "should not change the congestion window. It should, however, trigger the slow-start
  * mechanism (i.e., only one segment should be retransmitted until acknowledgements begin to arrive again)".
@@ -178,8 +177,7 @@ static void too_big__resent_segment__is_no_sample(void **state)
     rig_discard(t);
 }
 
-/* ---- Which MTU ------------------------------------------------------------------------------------------
- */
+/* ---- Which MTU ----------------------------------------------------------------------------------------- */
 
 /* RFC 1191 5 and table 7-1; the length that a router quotes may contain the header twice. */
 static void too_big__from_a_router_that_names_no_mtu__takes_the_next_plateau(void **state)
@@ -239,8 +237,7 @@ static void too_big__of_one_connection__says_nothing_about_the_next(void **state
     rig_end(t);
 }
 
-/* ---- Forged ones: RFC 5927 ------------------------------------------------------------------------------
- */
+/* ---- Forged ones: RFC 5927 ----------------------------------------------------------------------------- */
 
 /* 4.1: SND.UNA =< SEG.SEQ < SND.NXT. */
 static void too_big__quoting_what_is_not_in_flight__is_dropped(void **state)

@@ -9,8 +9,7 @@
 
 #include <stdlib.h>
 
-/* ---- A model: which copy of each byte came first
- * ----------------------------------------------------------- */
+/* ---- A model: which copy of each byte came first ------------------------------------------------------- */
 
 #define STREAM 6000
 
@@ -54,8 +53,7 @@ static void model_read(struct rig *t, struct model *m, uint32_t len)
             rig_fail(t, "the byte at %lld is not the first that came", (long long)m->read);
 }
 
-/* ---- In any order
- * -------------------------------------------------------------------------------------------- */
+/* ---- In any order -------------------------------------------------------------------------------------- */
 
 /* All orders of five segments and a FIN. */
 static void reassembly__all_orders_of_six_segments__give_the_stream(void **state)
@@ -190,8 +188,7 @@ static void reassembly__segment_over_an_edge__is_trimmed_to_the_window(void **st
     rig_end(t);
 }
 
-/* ---- The limit
- * ------------------------------------------------------------------------------------------------- */
+/* ---- The limit ----------------------------------------------------------------------------------------- */
 
 /* Bytes 3, 5, 7...: each an interval of its own. */
 static void every_second_byte(struct rig *t, int from, int count, int step)
@@ -249,8 +246,7 @@ static void reassembly__dropped_for_the_limit__is_as_if_lost(void **state)
     rig_end(t);
 }
 
-/* ---- FIN
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- FIN ----------------------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.7.4 eighth: it counts when all in front of it is there. */
 static void reassembly__fin_before_its_text__waits(void **state)
@@ -338,8 +334,7 @@ static void reassembly__fin_right_of_the_window__comes_again(void **state)
     rig_end(t);
 }
 
-/* ---- How a packet is handed over
- * ---------------------------------------------------------------------------------- */
+/* ---- How a packet is handed over ----------------------------------------------------------------------- */
 
 /* One packet of the peer's text in pieces: the head has `more` bytes of the text, the first slice `first`. */
 struct pieces {

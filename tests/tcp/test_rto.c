@@ -1,8 +1,7 @@
 /* test_rto.c - the retransmission timeout and its timer: RFC 6298, RFC 9293 3.8.1, MUST-18, MUST-19. */
 #include "sending.h"
 
-/* ---- The model: RFC 6298 2 in floating point ------------------------------------------------------------
- */
+/* ---- The model: RFC 6298 2 in floating point ----------------------------------------------------------- */
 
 struct model {
     double srtt, rttvar;
@@ -33,8 +32,7 @@ static struct rig *established_after(const struct rig_setup *setup, uint64_t rtt
     return t;
 }
 
-/* ---- What it is -----------------------------------------------------------------------------------------
- */
+/* ---- What it is ---------------------------------------------------------------------------------------- */
 
 /* 2.1 and 5.5; MUST-23 is in test_timeouts.c. */
 static void rto__before_the_first_sample__is_1_s_and_doubles(void **state)
@@ -163,8 +161,7 @@ static void rto__unanswered_retransmissions__double_it_up_to_the_maximum(void **
     }
 }
 
-/* ---- Karn: RFC 6298 3 -----------------------------------------------------------------------------------
- */
+/* ---- Karn: RFC 6298 3 ---------------------------------------------------------------------------------- */
 
 /* 3 and the note below 5.7; RFC 9293 3.8.2: the backed-off value stays until new data was acknowledged
  * without being sent again. */
@@ -225,8 +222,7 @@ static void karn__syn_ack_sent_twice__is_no_sample(void **state)
     rig_end(t);
 }
 
-/* ---- 5.7 ------------------------------------------------------------------------------------------------
- */
+/* ---- 5.7 ----------------------------------------------------------------------------------------------- */
 
 static void lost_syn__data_begins_with_3_s(void **state)
 {
@@ -268,8 +264,7 @@ static void lost_syn_ack__data_begins_with_3_s_until_the_first_sample(void **sta
     rig_end(t);
 }
 
-/* ---- The timer: RFC 6298 5 ------------------------------------------------------------------------------
- */
+/* ---- The timer: RFC 6298 5 ----------------------------------------------------------------------------- */
 
 /* 5.2 */
 static void timer__all_acknowledged__is_off(void **state)

@@ -21,8 +21,7 @@ static void rig__every_constructor__reaches_its_state_and_leaves_nothing(void **
     rig_end(rig_time_wait_record(NULL));
 }
 
-/* ---- What must fail ---------------------------------------------------------------------------------------
- */
+/* ---- What must fail ------------------------------------------------------------------------------------ */
 
 static void wrong_flags(struct rig *t) { out(t, "F. 1:101(100) ack 1"); }
 static void wrong_seq(struct rig *t) { out(t, "P. 2:102(100) ack 1"); }

@@ -6,8 +6,7 @@
 static struct rig *(*const both[])(const struct rig_setup *) = {rig_syn_received, rig_syn_crossed};
 #define FOR_BOTH(t) for (size_t way = 0; way < 2 && ((t) = both[way](NULL)) != NULL; way++)
 
-/* ---- First: the sequence number
- * ---------------------------------------------------------------------------------- */
+/* ---- First: the sequence number ------------------------------------------------------------------------ */
 
 static void syn_received__segment_outside_window__gets_an_ack(void **state)
 {
@@ -26,8 +25,7 @@ static void syn_received__segment_outside_window__gets_an_ack(void **state)
     }
 }
 
-/* ---- Second: the RST bit
- * ----------------------------------------------------------------------------------------- */
+/* ---- Second: the RST bit ------------------------------------------------------------------------------- */
 
 /* MUST-11: "initiated with a passive OPEN: return this connection to LISTEN state and return.  The user need
  * not be informed." */
@@ -91,8 +89,7 @@ static void syn_received__rst_outside_window__is_dropped_silently(void **state)
     }
 }
 
-/* ---- Fourth: the SYN bit
- * ------------------------------------------------------------------------------------------ */
+/* ---- Fourth: the SYN bit ------------------------------------------------------------------------------- */
 
 /* Point 4: the same SYN again means that the SYN,ACK was lost. */
 static void syn_received__same_syn_again_after_passive_open__gets_the_syn_ack_again(void **state)
@@ -143,8 +140,7 @@ static void syn_received__syn_after_active_open__gets_a_challenge_ack(void **sta
     }
 }
 
-/* ---- Fifth: the ACK field
- * ------------------------------------------------------------------------------------------ */
+/* ---- Fifth: the ACK field ------------------------------------------------------------------------------ */
 
 static void syn_received__no_ack_bit__is_dropped(void **state)
 {
@@ -280,8 +276,7 @@ static void syn_received__syn_ack_with_text__establishes(void **state)
     rig_end(t);
 }
 
-/* ---- Retransmission
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Retransmission ------------------------------------------------------------------------------------ */
 
 /* RFC 6298 2.1, 5.5: the SYN,ACK at 1, 3, 7, 15, 31 s; then the record goes, silently. */
 static void syn_received__no_ack_after_passive_open__ends_in_listen(void **state)
@@ -353,8 +348,7 @@ static void syn_received__round_trip_of_the_syn_ack__sets_the_timeout(void **sta
     rig_end(t);
 }
 
-/* ---- The application
- * ----------------------------------------------------------------------------------------------- */
+/* ---- The application ----------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.5: <SEQ=SND.NXT><CTL=RST> */
 static void syn_received__abort__sends_rst(void **state)

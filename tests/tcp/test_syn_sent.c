@@ -1,8 +1,7 @@
 /* test_syn_sent.c - an active open that waits for its SYN,ACK.  RFC 9293 3.10.7.3, 3.5, 3.8.3; RFC 5961 3. */
 #include "script.h"
 
-/* ---- First, check the ACK bit
- * ----------------------------------------------------------------------------------- */
+/* ---- First, check the ACK bit -------------------------------------------------------------------------- */
 
 /* "If SEG.ACK =< ISS or SEG.ACK > SND.NXT, send a reset <SEQ=SEG.ACK><CTL=RST> and discard the segment." */
 static void syn_sent__unacceptable_ack__sends_rst(void **state)
@@ -40,8 +39,7 @@ static void syn_sent__unacceptable_ack_with_rst__is_dropped(void **state)
     rig_end(t);
 }
 
-/* ---- Second, check the RST bit
- * ---------------------------------------------------------------------------------- */
+/* ---- Second, check the RST bit ------------------------------------------------------------------------- */
 
 /* "If the ACK was acceptable, then signal to the user, drop the segment, enter CLOSED state": connection
  * refused, as every user knows it. */
@@ -76,8 +74,7 @@ static void syn_sent__rst_without_ack__is_dropped(void **state)
     rig_end(t);
 }
 
-/* ---- Fourth, check the SYN bit
- * ---------------------------------------------------------------------------------- */
+/* ---- Fourth, check the SYN bit ------------------------------------------------------------------------- */
 
 /* "SND.UNA > ISS: change the connection state to ESTABLISHED, form an ACK segment": RFC 9293 3.5 figure 6, as
  * A. */
@@ -253,8 +250,7 @@ static void syn_sent__half_open_peer__is_reset_and_the_syn_comes_again(void **st
     rig_end(t);
 }
 
-/* ---- Fifth
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Fifth --------------------------------------------------------------------------------------------- */
 
 /* "If neither of the SYN or RST bits is set, then drop the segment and return." */
 static void syn_sent__neither_syn_nor_rst__is_dropped(void **state)
@@ -271,8 +267,7 @@ static void syn_sent__neither_syn_nor_rst__is_dropped(void **state)
     rig_end(t);
 }
 
-/* ---- Retransmission: MUST-22, MUST-23
- * --------------------------------------------------------------------------- */
+/* ---- Retransmission: MUST-22, MUST-23 ------------------------------------------------------------------ */
 
 /* RFC 6298 2.1, 5.5: at 1, 3, 7, ... s; "R2 for a SYN segment MUST be set large enough to provide
  * retransmission of the segment for at least 3 minutes". */
@@ -325,8 +320,7 @@ static void syn_sent__late_syn_ack_after_retransmission__establishes(void **stat
     rig_end(t);
 }
 
-/* ---- The application
- * -------------------------------------------------------------------------------------------- */
+/* ---- The application ----------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.4: "delete the TCB". */
 static void syn_sent__close__is_silent(void **state)

@@ -13,8 +13,7 @@ SYNCHRONIZED_TESTS(time_wait_record)
 static struct rig *(*const both[])(const struct rig_setup *) = {rig_time_wait, rig_time_wait_record};
 #define FOR_BOTH(t) for (size_t way = 0; way < 2 && ((t) = both[way](NULL)) != NULL; way++)
 
-/* ---- 2 MSL ------------------------------------------------------------------------------------------------
- */
+/* ---- 2 MSL --------------------------------------------------------------------------------------------- */
 
 /* MUST-13, RFC 9293 3.10.8 */
 static void time_wait__two_msl__end_exactly(void **state)
@@ -157,8 +156,7 @@ static void time_wait__msl__can_be_configured(void **state)
     rig_end(t);
 }
 
-/* ---- Text and FIN -----------------------------------------------------------------------------------------
- */
+/* ---- Text and FIN -------------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.7.4 seventh: "ignore the segment text". */
 static void time_wait__text_beyond_the_fin__is_not_taken(void **state)
@@ -186,8 +184,7 @@ static void time_wait__unread_text__can_still_be_read(void **state)
     rig_end(t);
 }
 
-/* ---- A SYN for a new connection
- * ------------------------------------------------------------------------------ */
+/* ---- A SYN for a new connection ------------------------------------------------------------------------ */
 
 /* RFC 6191 2 without timestamps, MAY-2: the SYN's number is greater than the last one of the old connection,
  * which was that of the FIN, 1. */
@@ -332,8 +329,7 @@ static void time_wait__new_connection__outlives_the_old_two_msl(void **state)
     }
 }
 
-/* ---- The application
- * --------------------------------------------------------------------------------------- */
+/* ---- The application ----------------------------------------------------------------------------------- */
 
 /* RFC 9293 3.10.5: "respond with ok and delete the TCB". */
 static void time_wait__abort__is_silent(void **state)

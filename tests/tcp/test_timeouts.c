@@ -50,8 +50,7 @@ static struct rig *unanswered(const struct rig_setup *setup)
     return t;
 }
 
-/* ---- R1 -------------------------------------------------------------------------------------------------
- */
+/* ---- R1 ------------------------------------------------------------------------------------------------ */
 
 /* SHLD-9, SHLD-10: at the third retransmission of the same segment. */
 static void r1__third_retransmission__is_told_once(void **state)
@@ -89,8 +88,7 @@ static void r1__of_a_syn__is_told_as_well(void **state)
     rig_end(t);
 }
 
-/* ---- R2 -------------------------------------------------------------------------------------------------
- */
+/* ---- R2 ------------------------------------------------------------------------------------------------ */
 
 /* MUST-20, SHLD-11. */
 static void r2__data_unanswered__is_given_up_at_exactly_r2(void **state)
@@ -131,8 +129,7 @@ static void r2__other_traffic__is_no_progress(void **state)
     rig_end(t);
 }
 
-/* ---- R2 by the application: MUST-21, RFC 9293 3.9.1.2 ----------------------------------------------------
- */
+/* ---- R2 by the application: MUST-21, RFC 9293 3.9.1.2 -------------------------------------------------- */
 
 static void user_timeout__shorter_than_r2__counts_instead(void **state)
 {
@@ -182,8 +179,7 @@ static void user_timeout__while_connecting__counts_instead(void **state)
     rig_end(t);
 }
 
-/* ---- SYN: MUST-23 ---------------------------------------------------------------------------------------
- */
+/* ---- SYN: MUST-23 -------------------------------------------------------------------------------------- */
 
 static void syn__unanswered__is_retried_for_3_minutes(void **state)
 {
@@ -198,8 +194,7 @@ static void syn__unanswered__is_retried_for_3_minutes(void **state)
     rig_end(t);
 }
 
-/* ---- After the application has closed --------------------------------------------------------------------
- */
+/* ---- After the application has closed ------------------------------------------------------------------ */
 
 static void orphan__without_progress__is_reset(void **state)
 {
@@ -290,8 +285,7 @@ static void fin_wait_2__of_a_closed_socket__ends_after_a_minute(void **state)
     rig_end(t);
 }
 
-/* ---- Closed windows --------------------------------------------------------------------------------------
- */
+/* ---- Closed windows ------------------------------------------------------------------------------------ */
 
 /* A hundred octets wait behind a window that was closed now. */
 static struct rig *closed_window(const struct rig_setup *setup)

@@ -20,8 +20,7 @@ static bool told(struct rig *t)
     return yes;
 }
 
-/* ---- Received: MUST-30 to MUST-33
- * ------------------------------------------------------------------------------ */
+/* ---- Received: MUST-30 to MUST-33 ---------------------------------------------------------------------- */
 
 /* MUST-31: any pointer, with any initial number, text in order. */
 static void urgent__any_pointer__leaves_the_stream_alone(void **state)
@@ -176,8 +175,7 @@ static void urgent__with_the_syn_ack__counts(void **state)
     rig_end(t);
 }
 
-/* ---- Sent: MUST-62
- * ------------------------------------------------------------------------------------------- */
+/* ---- Sent: MUST-62 ------------------------------------------------------------------------------------- */
 
 /* Writes with MSG_OOB: the last byte is the urgent one (RFC 6093 3.1).  Output follows as in a send call. */
 static void write_urgent(struct rig *t, uint32_t len)

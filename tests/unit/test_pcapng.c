@@ -18,9 +18,8 @@
 enum { BLOCKS_MAX = 64, FILE_MAX = 8 << 20 };
 
 struct found {
-    uint32_t type;
-    const uint8_t *body; /* behind type and length */
-    uint32_t body_len;   /* without the length at the end */
+    uint32_t type, body_len; /* without the length at the end */
+    const uint8_t *body;     /* behind type and length */
 };
 
 static uint8_t file[FILE_MAX];
@@ -58,7 +57,7 @@ static int parse(size_t len)
         uint32_t total = get32(file + at + 4);
         assert_true(total >= 12 && total % 4 == 0 && total <= len - at);
         assert_int_equal(get32(file + at + total - 4), total);
-        found[count] = (struct found){get32(file + at), file + at + 8, total - 12};
+        found[count] = (struct found){get32(file + at), total - 12, file + at + 8};
         at += total;
     }
     return count;

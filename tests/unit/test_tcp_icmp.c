@@ -190,8 +190,7 @@ static void quote__cut_short_anywhere__is_dropped(void **state)
     tear_down(&w);
 }
 
-/* ---- Hard and soft: RFC 9293 3.9.2.2 with RFC 5927 5.2; the numbers are those of Linux' icmp(7) table ----
- */
+/* ---- Hard and soft: RFC 9293 3.9.2.2 with RFC 5927 5.2; the numbers are those of Linux' icmp(7) table -- */
 
 static void error__each_type_code_and_state__is_hard_only_for_a_syn(void **state)
 {

@@ -20,8 +20,7 @@ static int parse(struct trace *trace, const char *text)
     return trace_parse(trace, (const uint8_t *)text, strlen(text), NULL);
 }
 
-/* ---- Traces ---------------------------------------------------------------------------------------------
- */
+/* ---- Traces -------------------------------------------------------------------------------------------- */
 
 static void segment_line__every_field__is_taken(void **state)
 {
@@ -158,8 +157,7 @@ static void arrivals__only_what_overlaps__count_as_sent_again(void **state)
     trace_free(&trace);
 }
 
-/* ---- Captures -------------------------------------------------------------------------------------------
- */
+/* ---- Captures ------------------------------------------------------------------------------------------ */
 
 struct file {
     uint8_t data[4096];
@@ -321,8 +319,7 @@ static void capture__bad__names_the_offset(void **state)
     trace_free(&trace);
 }
 
-/* ---- Both: the same run, twice ----------------------------------------------------------------------------
- */
+/* ---- Both: the same run, twice ------------------------------------------------------------------------- */
 
 static char *sample(bool capture, size_t *len, struct trace_sample_counts *counts)
 {
