@@ -85,7 +85,7 @@ static void body_events__an_echo__is_told_segment_by_segment(void)
     int echo = kernel_connect(7);
     kernel_write(echo, "hello", 5);
     CHECK(kernel_read(echo, byte, 5) == 5);
-    struct sockaddr_in own;
+    struct sockaddr_in own = {0};
     socklen_t len = sizeof own;
     CHECK(getsockname(echo, (struct sockaddr *)&own, &len) == 0);
     (void)snprintf(key, sizeof key, "\"key\":\"7/10.77.0.1:%u\",\"state\":\"ESTABLISHED\"",

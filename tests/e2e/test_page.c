@@ -144,18 +144,8 @@ SCENE(relay__many_requests_at_once__each_gets_its_own)
 #define LIT "[...document.querySelectorAll('#states .now')].map(n => n.dataset.state).join()"
 #define RUNGS "[...document.querySelectorAll('#ladder li')]"
 
-static void body_page__in_chromium__shows_a_transfer_and_takes_orders(void)
+static void see_a_transfer(void)
 {
-    char url[64];
-    scene_needs("chromium");
-    struct command command =
-        lab(ARGV("lab", "--", "sh", "-c", "read line; echo hello | nc -N 10.77.0.2 7; exec sleep 55"), url);
-    browser_open(url);
-    browser_emulate(1400, 1250, false);
-    CHECK(browser_await(TEXT("live-text") " === 'live'"));
-    CHECK(browser_await(TEXT("listeners") ".includes('7, 9, 13, 19, 80, 9000')"));
-    browser_shoot("empty");
-
     /* A link of 2 Mbit/s by the preset, and the sliders follow. */
     CHECK(
         browser_says("{const p = document.getElementById('preset'); p.value = 'lossy: 3 %, 2 Mbit/s, 20 ms';"
@@ -177,7 +167,10 @@ static void body_page__in_chromium__shows_a_transfer_and_takes_orders(void)
                         "document.querySelectorAll('#chart-rtt path.curve').length === 2"));
     CHECK(browser_await(RUNGS ".some(r => r.className === 'out' && r.textContent.includes('new data'))"));
     CHECK(browser_await(RUNGS ".some(r => r.className === 'in' && r.textContent.includes('ack'))"));
+}
 
+static void lose_a_segment_and_close_the_window(void)
+{
     /* Drop the next data segment: a cut arrow, and later the same numbers again, with the reason. */
     CHECK(browser_says(CLICK("[data-dir=out] .drop")));
     CHECK(browser_await(RUNGS
@@ -195,7 +188,10 @@ static void body_page__in_chromium__shows_a_transfer_and_takes_orders(void)
     browser_shoot("desktop");
     browser_emulate(1400, 1250, true);
     browser_shoot("dark");
+}
 
+static void change_the_link_and_reset_all(void)
+{
     /* A slider by the keyboard: one step more of loss. */
     CHECK(browser_says("(document.querySelector('[data-dir=out] [data-set=loss]').focus(), true)"));
     browser_key("ArrowRight");
@@ -210,9 +206,26 @@ static void body_page__in_chromium__shows_a_transfer_and_takes_orders(void)
     /* All reset: the row goes to CLOSED. */
     CHECK(browser_says(CLICK("#stop")));
     CHECK(browser_await(ROW "[0].cells[1].textContent === 'CLOSED' && " LIT " === 'CLOSED'"));
-    CHECK(write(command.in, "go\n", 3) == 3);
+}
+
+static void body_page__in_chromium__shows_a_transfer_and_takes_orders(void)
+{
+    char url[64];
+    scene_needs("chromium");
+    struct command command =
+        lab(ARGV("lab", "--", "sh", "-c", "read line; echo hello | nc -N 10.77.0.2 7; exec sleep 55"), url);
+    browser_open(url);
+    browser_emulate(1400, 1250, false);
+    CHECK(browser_await(TEXT("live-text") " === 'live'"));
+    CHECK(browser_await(TEXT("listeners") ".includes('7, 9, 13, 19, 80, 9000')"));
+    browser_shoot("empty");
+
+    see_a_transfer();
+    lose_a_segment_and_close_the_window();
+    change_the_link_and_reset_all();
 
     /* A passive open, from within the lab's namespace, is another way through the diagram. */
+    CHECK(write(command.in, "go\n", 3) == 3);
     CHECK(browser_await(
         ROW ".some(r => r.cells[0].textContent.startsWith(':7 ') && r.cells[1].textContent === 'CLOSED')"));
     CHECK(browser_says("{const b = " ROW
