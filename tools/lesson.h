@@ -10,7 +10,7 @@
 #include "cli.h"
 #include "trace_read.h"
 
-enum { LESSON_PORT = 7000, LESSON_CLAIMS = 9, LESSON_FACT_BYTES = 240 };
+enum { LESSON_PORT = 7777, LESSON_CLAIMS = 9, LESSON_FACT_BYTES = 240 };
 
 /* What has to be in the trace, in this order.  A pattern of fnmatch(3) for a line such as
  *   > P. 8000:8020(20) ack 1 win 65535 lost=no why=RTO n=2 held=NAGLE again
