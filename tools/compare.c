@@ -308,5 +308,7 @@ int compare_main(const struct lesson_request *request)
            runs[0].us > runs[1].us ? (double)runs[0].us / (double)runs[1].us
                                    : (double)runs[1].us / (double)runs[0].us,
            runs[0].us > runs[1].us ? "B" : "A", svg);
+    for (int i = 0; i < 2; i++)
+        trace_free(&runs[i].trace);
     return 0;
 }

@@ -64,7 +64,7 @@ int lab_enter(void);
 void lesson_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Ends the program in the same way if it is still at work after so many seconds. */
 void lesson_limit(unsigned seconds);
-/* DIR/NAME.SUFFIX, in storage that stays. */
+/* DIR/NAME.SUFFIX, of which the last eight stay. */
 const char *lesson_path(const char *dir, const char *name, const char *suffix);
 /* Makes the directory if it is not there. */
 void lesson_directory(const char *dir);
