@@ -16,7 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BYTES = 400000, LIMIT_S = 60, SLOW_BUFFER = 8192, SLOW_PIECE = 4000, SLOW_PAUSE_MS = 8 };
+enum { BYTES = 400000, LIMIT_S = 60, SLOW_BUFFER = 8192, SLOW_PIECE = 4000 };
+#define SLOW_PAUSE_NS 8000000L
 #define BASE_IN "delay 10ms"
 #define SEED "seed 1"
 
@@ -93,7 +94,7 @@ static int parse(const struct cli *cli, struct run *run)
 
 static void read_slowly(const struct stage *stage)
 {
-    struct timespec pause = {0, SLOW_PAUSE_MS * 1000000};
+    struct timespec pause = {0, SLOW_PAUSE_NS};
     for (size_t left = BYTES; left > 0;) {
         size_t piece = left < SLOW_PIECE ? left : SLOW_PIECE;
         stage_peer_read(stage, piece);
@@ -307,5 +308,7 @@ int compare_main(const struct lesson_request *request)
            runs[0].us > runs[1].us ? (double)runs[0].us / (double)runs[1].us
                                    : (double)runs[1].us / (double)runs[0].us,
            runs[0].us > runs[1].us ? "B" : "A", svg);
+    for (int i = 0; i < 2; i++)
+        trace_free(&runs[i].trace);
     return 0;
 }

@@ -10,7 +10,7 @@
 #include "cli.h"
 #include "trace_read.h"
 
-enum { LESSON_PORT = 7000, LESSON_CLAIMS = 9, LESSON_FACT_BYTES = 240 };
+enum { LESSON_PORT = 7777, LESSON_CLAIMS = 9, LESSON_FACT_BYTES = 240 };
 
 /* What has to be in the trace, in this order.  A pattern of fnmatch(3) for a line such as
  *   > P. 8000:8020(20) ack 1 win 65535 lost=no why=RTO n=2 held=NAGLE again
@@ -64,7 +64,7 @@ int lab_enter(void);
 void lesson_fail(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
 /* Ends the program in the same way if it is still at work after so many seconds. */
 void lesson_limit(unsigned seconds);
-/* DIR/NAME.SUFFIX, in storage that stays. */
+/* DIR/NAME.SUFFIX, of which the last eight stay. */
 const char *lesson_path(const char *dir, const char *name, const char *suffix);
 /* Makes the directory if it is not there. */
 void lesson_directory(const char *dir);

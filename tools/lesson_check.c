@@ -32,7 +32,7 @@ static double ms(uint64_t from_us, uint64_t to_us) { return ((double)to_us - (do
 /* RFC 6298 2.1: before the first measurement the timeout is one second. */
 bool check_lost_syn(const struct trace *trace, char fact[LESSON_FACT_BYTES])
 {
-    const struct trace_conn *conn = &trace->conns[0];
+    const struct trace_conn *conn = trace_pick(trace, 1);
     const struct trace_seg *again = NULL;
     for (size_t i = 1; i < conn->seg_count && again == NULL; i++)
         if (conn->segs[i].out && (conn->segs[i].flags & RILL_SYN))

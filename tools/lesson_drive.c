@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum { PATIENCE_S = 20, BACKLOG = 4, FLOOD = 8 };
-#define MSS 1460u
+#define MSS ((size_t)1460)
 
 static void must(bool good, const char *what)
 {
@@ -278,12 +278,12 @@ void drive_zero_window(struct stage *stage)
 
 void drive_silly_window(struct stage *stage)
 {
-    enum { STEP = MSS / 10, BYTES = 20 * MSS };
+    const size_t step = MSS / 10, bytes = 20 * MSS;
     stage_connect(stage);
-    peer_send(stage, BYTES);
+    peer_send(stage, bytes);
     pause_ms(100);
-    for (size_t i = 0; i < BYTES / STEP; i++) {
-        rill_take(stage, STEP);
+    for (size_t i = 0; i < bytes / step; i++) {
+        rill_take(stage, step);
         pause_ms(1);
     }
     stage_close(stage);

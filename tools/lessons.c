@@ -77,7 +77,7 @@ const struct lesson lessons[] = {
     },
     {
         .name = "out-of-order",
-        .line = "a segment that was overtaken: what is kept, what is acknowledged",
+        .line = "a segment that was overtaken: what is kept and what is said",
         .rfc = "RFC 9293 3.10.7.4, RFC 5681 4.2",
         .done = "The peer sends four segments of 100 bytes; the second takes 80 ms longer than the others.",
         .look = "The ACKs of the third and fourth segment repeat the number of the hole. When the hole is "
@@ -120,7 +120,7 @@ const struct lesson lessons[] = {
     },
     {
         .name = "retransmit",
-        .line = "nothing comes back: the retransmission timer, and its doubling",
+        .line = "nothing comes back: the retransmission timer and its doubling",
         .rfc = "RFC 6298 5",
         .done = "rill sends one segment of 1000 bytes. It is dropped, and so is its first repetition.",
         .look = "The pauses before the second and the third sending.",
@@ -374,7 +374,7 @@ const struct lesson lessons[] = {
     },
     {
         .name = "congestion",
-        .line = "a queue overflows: half the window, then a segment each round trip",
+        .line = "a queue overflows: half the window, then slow growth",
         .rfc = "RFC 5681 3.1, 3.2, RFC 6582",
         .done = "rill sends 1500000 bytes through a link of 10 Mbit/s with a round trip of 10 ms and room "
                 "for 12 packets in its queue.",

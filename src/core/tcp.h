@@ -13,22 +13,33 @@
  *
  * Positions are 64-bit stream positions (seq.h).  SYN and FIN are positions like bytes:
  *
- *      iss          snd.una           snd.nxt          snd.end            iss < snd.una once the SYN is
- * acknowledged |SYN|.......|==in flight=======|--not yet sent--|FIN|             FIN is at snd.end once
- * fin_queued is set tx ring: [snd.una, snd.end) irs          rcv.read          rcv.nxt rcv.adv
- *       |SYN|.......|==unread==========|--out of order, window----|      rx ring: [rcv.read, rcv.adv)
+ *   sending    iss          snd.una             snd.nxt            snd.end
+ *               |SYN|........|== in flight ======|-- not yet sent --|FIN|       tx ring: [snd.una, snd.end)
  *
- * States and the function for each edge (RFC 9293 3.3.2, figure 5).  Passive half-open connections are
- * records (tcp_listen.h), and so are those in TIME-WAIT whose socket is closed: a TCB costs about six times
- * as much.
+ *   receiving  irs          rcv.read            rcv.nxt                    rcv.adv
+ *               |SYN|........|== unread =========|-- window, holes --------|    rx ring: [rcv.read, rcv.adv)
  *
- *      CLOSED -- tcp_open_active --> SYN-SENT -- syn_sent_syn (SYN,ACK) --> ESTABLISHED
- *                                      |--- syn_sent_syn (SYN alone) ---> SYN-RECEIVED -- ack_in_syn_received
- * --> ESTABLISHED LISTEN (a struct port) -- tcp_listen_syn: record -- tcp_listen_ack: TCB --> SYN-RECEIVED --
- * the same --> ESTABLISHED ESTABLISHED -- tcp_shut_send --> FIN-WAIT-1 -- ack_of_fin --> FIN-WAIT-2 --
- * receive_fin --> TIME-WAIT FIN-WAIT-1 -- receive_fin --> CLOSING -- ack_of_fin --> TIME-WAIT -- timer -->
- * CLOSED ESTABLISHED -- receive_fin --> CLOSE-WAIT -- tcp_shut_send --> LAST-ACK -- ack_of_fin --> CLOSED any
- * -- tcp_abort, a valid RST, a timer of tcp_timeout.c --> CLOSED
+ * The FIN is at snd.end once fin_queued is set; iss < snd.una once the SYN is acknowledged.
+ *
+ * The states, and the function for each edge (RFC 9293 3.3.2, figure 5).  Passive half-open connections are
+ * records (tcp_listen.h), and so are those in TIME-WAIT whose socket is closed: a TCB costs six times as
+ * much.
+ *
+ *   CLOSED        tcp_open_active                       -> SYN-SENT
+ *   SYN-SENT      syn_sent_syn, our SYN acknowledged    -> ESTABLISHED      (tcp_establish)
+ *                 syn_sent_syn, SYNs have crossed       -> SYN-RECEIVED
+ *   LISTEN        listen_syn: a record, half_open_complete -> SYN-RECEIVED  (LISTEN is a struct port)
+ *   SYN-RECEIVED  ack_in_syn_received                   -> ESTABLISHED      (tcp_establish)
+ *   ESTABLISHED   tcp_shut_send                         -> FIN-WAIT-1
+ *                 receive_fin                           -> CLOSE-WAIT
+ *   FIN-WAIT-1    ack_of_fin                            -> FIN-WAIT-2
+ *                 receive_fin                           -> CLOSING
+ *   FIN-WAIT-2    receive_fin                           -> TIME-WAIT        (tcp_time_wait)
+ *   CLOSING       ack_of_fin                            -> TIME-WAIT
+ *   CLOSE-WAIT    tcp_shut_send                         -> LAST-ACK
+ *   LAST-ACK      ack_of_fin                            -> CLOSED           (tcp_die)
+ *   TIME-WAIT     linger_timeout; a new SYN in check_syn -> CLOSED
+ *   any           tcp_abort; check_rst; a timer that has lost its patience  -> CLOSED
  */
 #ifndef RILL_TCP_H
 #define RILL_TCP_H
@@ -50,8 +61,7 @@ struct conn_node {
 /* The timers of a connection.  RTO, persist and SWS override exclude each other and share the first.  The
  * trace calls them by the same numbers (enum rill_timer). */
 enum tcp_timer {
-    TIMER_XMIT,   /* RFC 6298 5 while something is in flight; RFC 9293 3.8.6.1 and 3.8.6.2.1 while data waits
-                     for   the window */
+    TIMER_XMIT,   /* RFC 6298 5, or with nothing in flight RFC 9293 3.8.6.1 and 3.8.6.2.1 */
     TIMER_DELACK, /* RFC 5681 4.2 */
     TIMER_KEEP,   /* RFC 9293 3.8.4 */
     TIMER_LINGER, /* 2*MSL in TIME-WAIT; the patience with a peer after the application has closed */

@@ -19,7 +19,7 @@
 /* RFC 9293 3.10.7.4, the four cases of "segment acceptability". */
 static bool acceptable(const struct tcb *c, const struct tcp_segment *seg)
 {
-    uint64_t nxt = c->rcv.nxt, edge = max_u64(c->rcv.adv, nxt), last = seg->seq + tcp_seg_len(seg) - 1;
+    uint64_t nxt = c->rcv.nxt, edge = c->rcv.adv, last = seg->seq + tcp_seg_len(seg) - 1;
     bool starts_inside = nxt <= seg->seq && seg->seq < edge;
     if (tcp_seg_len(seg) == 0)
         return edge == nxt ? seg->seq == nxt : starts_inside;
@@ -195,7 +195,7 @@ static void segment_arrives(struct rill_engine *e, struct tcb *c, const struct t
     if (verdict == PASS) {
         c->heard_us = e->now_us;
         c->keep_sent = 0;
-        tcp_receive_urgent(e, c, seg); /* sixth */
+        tcp_receive_urgent(c, seg); /* sixth */
         if (outside)
             verdict = ACK_ONLY;
         else
@@ -237,7 +237,7 @@ static void syn_sent_syn(struct rill_engine *e, struct tcb *c, struct tcp_segmen
     if (acked && (seg->text_len != 0 ||
                   (seg->flags & (RILL_FIN | RILL_URG)) != 0)) { /* "continue at the sixth step" */
         struct tcp_segment rest = *seg;
-        tcp_receive_urgent(e, c, &rest); /* the pointer counts from the SYN */
+        tcp_receive_urgent(c, &rest); /* the pointer counts from the SYN */
         rest.seq++;
         rest.flags &= (uint8_t)~RILL_SYN;
         verdict = tcp_receive_text(e, c, &rest);

@@ -69,10 +69,9 @@ int port_listen(struct rill_engine *e, struct port *port, uint32_t backlog, cons
     return 0;
 }
 
-struct tcb *port_accept(struct rill_engine *e, struct port *port, void *sock)
+struct tcb *port_accept(struct port *port, void *sock)
 {
     struct tcb *c = port->ready_head;
-    (void)e;
     if (c == NULL)
         return NULL;
     port->ready_head = c->ready_next;
@@ -108,7 +107,7 @@ void port_close(struct rill_engine *e, struct port *port)
 {
     struct tcb *c;
     half_open_free_all(e, port);
-    while ((c = port_accept(e, port, NULL)) != NULL)
+    while ((c = port_accept(port, NULL)) != NULL)
         tcp_close(e, c, true);
     list_remove(&port->link);
     mem_free(&e->mem, port, sizeof *port);

@@ -15,7 +15,7 @@ int port_bind(struct rill_engine *e, void *sock, uint32_t addr, uint16_t number,
 int port_listen(struct rill_engine *e, struct port *port, uint32_t backlog, const struct tcp_opts *opts);
 
 /* Takes the oldest connection off the queue, or NULL.  The caller becomes its owner at once. */
-struct tcb *port_accept(struct rill_engine *e, struct port *port, void *sock);
+struct tcb *port_accept(struct port *port, void *sock);
 
 /* Unbinds; half-open records go, connections that nobody accepted are reset. */
 void port_close(struct rill_engine *e, struct port *port);

@@ -79,28 +79,23 @@ static void ack_left(struct tcb *c)
     timer_stop(c, TIMER_DELACK);
 }
 
-/* Builds the segment that holds the positions [pos, pos + len) - SYN, text, FIN - and counts it as sent. */
-static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t len, struct rill_packet *out,
-                 struct tcp_why why)
+/* The positions [pos, end) as a segment: SYN, text, FIN.  text_len of them are text, from text_pos on. */
+static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end,
+                                uint64_t text_pos, uint32_t text_len)
 {
-    bool resent = pos < c->snd.nxt && len != 0;
-    uint64_t end = pos + len, text_pos = max_u64(pos, tcp_iss(c) + 1);
-    uint32_t text_len =
-        end > text_pos ? (uint32_t)(min_u64(end, c->snd.end) - min_u64(text_pos, c->snd.end)) : 0;
-    bool syn = len != 0 && pos == tcp_iss(c);
     struct tcp_build build = {.laddr = e->config.addr,
                               .raddr = c->node.raddr,
                               .lport = c->node.lport,
                               .rport = c->node.rport,
                               .seq32 = (uint32_t)pos,
+                              .flags = flags_for(c, pos, end, text_len),
                               .ttl = c->opt.ttl,
                               .tos = c->opt.tos};
-    build.flags = flags_for(c, pos, end, text_len);
     build.ack32 = (build.flags & RILL_ACK) != 0 ? (uint32_t)c->rcv.nxt : 0;
-    build.wnd16 = tcp_window_field(e, c, syn);
+    build.wnd16 = tcp_window_field(e, c, (build.flags & RILL_SYN) != 0);
     if ((build.flags & RILL_URG) != 0)
         build.up16 = (uint16_t)min_u64(c->fl->up - pos, UINT16_MAX); /* MUST-62, RFC 6093 */
-    if (syn) {
+    if ((build.flags & RILL_SYN) != 0) {
         build.mss = tcp_our_mss(e, &c->opt);
         build.wscale_plus_1 = e->config.window_scaling && (c->state == RILL_SYN_SENT || c->wscale_ok)
                                   ? (uint8_t)(c->rcv.wscale + 1)
@@ -108,28 +103,45 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     }
     if (text_len != 0)
         ring_slices(&c->tx, text_pos, text_len, build.text);
+    return build;
+}
+
+/* What was handed out has left: the positions [pos, end) are in flight. */
+static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end, uint32_t text_len)
+{
+    struct flight *fl = c->fl;
+    if (text_len != 0 && text_len < tcp_eff_mss(c) && end > c->snd.nxt)
+        fl->small_end = end;
+    if (tcp_flight(c) == 0)
+        fl->since_us = e->now_us;
+    if (pos < c->snd.nxt) {
+        fl->rtt_pos = 0; /* Karn: its acknowledgement would be ambiguous */
+    } else if (fl->rtt_pos == 0) {
+        fl->rtt_pos = end;
+        fl->rtt_at_us = e->now_us;
+    }
+    c->snd.nxt = max_u64(c->snd.nxt, end);
+    timer_sent(e, c);
+}
+
+/* Builds the segment that holds the positions [pos, pos + len) - none for a bare ACK - and counts it as sent.
+ */
+static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t len, struct rill_packet *out,
+                 struct tcp_why why)
+{
+    bool resent = pos < c->snd.nxt && len != 0;
+    uint64_t end = pos + len, text_pos = max_u64(pos, tcp_iss(c) + 1);
+    uint64_t text_end = max_u64(text_pos, min_u64(end, c->snd.end)), fresh = max_u64(c->snd.nxt, text_pos);
+    uint32_t text_len = (uint32_t)(text_end - text_pos);
+    struct tcp_build build = segment(e, c, pos, end, text_pos, text_len);
     (void)tcp_build(&build, e->head, out);
     c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + text_len);
-    if (resent) {
-        e->counter[RILL_SEG_RESENT]++;
-        c->fl->rtt_pos = 0; /* Karn: its acknowledgement would be ambiguous */
-    }
-    uint64_t text_end = text_pos + text_len, fresh = max_u64(c->snd.nxt, text_pos);
+    e->counter[RILL_SEG_RESENT] += resent;
     e->counter[RILL_BYTES_OUT] += text_end > fresh ? text_end - fresh : 0;
     engine_count(e, RILL_SEG_OUT);
     engine_trace_out(e, c, &build, text_len, resent, why);
-    if (len != 0) {
-        if (text_len != 0 && text_len < tcp_eff_mss(c) && end > c->snd.nxt)
-            c->fl->small_end = end;
-        if (tcp_flight(c) == 0)
-            c->fl->since_us = e->now_us;
-        if (end > c->snd.nxt && !resent && c->fl->rtt_pos == 0) {
-            c->fl->rtt_pos = end;
-            c->fl->rtt_at_us = e->now_us;
-        }
-        c->snd.nxt = max_u64(c->snd.nxt, end);
-        timer_sent(e, c);
-    }
+    if (len != 0)
+        took_off(e, c, pos, end, text_len);
     ack_left(c);
     return true;
 }

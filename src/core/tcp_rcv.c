@@ -37,7 +37,7 @@ uint16_t tcp_window_field(const struct rill_engine *e, struct tcb *c, bool syn)
     if (c->state == RILL_SYN_SENT)
         return (uint16_t)min_u32(c->opt.rcvbuf_bytes, UINT16_MAX);
     edge = right_edge(e, c);
-    wnd = edge > c->rcv.nxt ? edge - c->rcv.nxt : 0;
+    wnd = edge - c->rcv.nxt;
     /* Rounded up, so that the edge does not move left.  DEVIATES: with an application that does not read and
      * segments that are no multiple of the unit this would add up; beyond the slack the edge then wavers by
      * less than a unit, which RFC 7323 2.4 allows, and what was ever offered is still accepted. */
@@ -69,8 +69,8 @@ uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len
         timer_rings(e, c);
     /* A window update when it at least doubles what the peer may send: often enough to keep it busy, seldom
      * enough not to answer each read with a packet. */
-    wnd_now = c->rcv.adv > c->rcv.nxt ? c->rcv.adv - c->rcv.nxt : 0;
-    wnd_then = right_edge(e, c) > c->rcv.nxt ? right_edge(e, c) - c->rcv.nxt : 0;
+    wnd_now = tcp_rcv_wnd(c);
+    wnd_then = right_edge(e, c) - c->rcv.nxt;
     if (!tcp_fin_received(c) && wnd_then > wnd_now &&
         (wnd_then >= 2 * wnd_now || engine_breaks(e, RILL_BREAK_NO_SWS))) {
         tcp_ack_soon(c, RILL_WHY_ACK_WINDOW);
@@ -80,10 +80,9 @@ uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len
 }
 
 /* MUST-30..33 and RFC 6093: the pointer names the octet after the urgent data, which stays in line. */
-void tcp_receive_urgent(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+void tcp_receive_urgent(struct tcb *c, const struct tcp_segment *seg)
 {
     uint64_t up = seg->seq + seg->up16;
-    (void)e;
     if ((seg->flags & RILL_URG) == 0 || tcp_fin_received(c))
         return;
     if (up > max_u64(c->rcv.up, c->rcv.read)) {

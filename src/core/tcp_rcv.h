@@ -10,7 +10,7 @@
 enum tcp_verdict { PASS, DROP, ACK, ACK_ONLY, CHALLENGE, RESET, GONE };
 
 /* RFC 9293 3.10.7.4 sixth to eighth, with what is inside the window. */
-void tcp_receive_urgent(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg);
+void tcp_receive_urgent(struct tcb *c, const struct tcp_segment *seg);
 enum tcp_verdict tcp_receive_text(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg);
 
 /* Reads up to len bytes; `peek` leaves them.  0: nothing there.  Opens the window. */

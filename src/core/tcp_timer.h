@@ -2,11 +2,11 @@
  * Rank 8.
  *
  *   XMIT    RFC 6298 5.1: started when something is sent and it is off.  5.3: restarted when new data is
- * acknowledged.  5.2: off when all is.  If nothing is in flight and data waits for the peer's window, it is
- * the persist timer of RFC 9293 3.8.6.1 (or the override of 3.8.6.2.1 when the window is small but open).
+ *           acknowledged.  5.2: off when all is.  With nothing in flight and data that waits for the peer's
+ *           window it is the persist timer of RFC 9293 3.8.6.1, or the override of 3.8.6.2.1.
  *   DELACK  started by in-order data that is not acknowledged at once; off when an ACK leaves.
- *   KEEP    while SO_KEEPALIVE is on: fires when the connection may have been idle long enough, looks at
- * heard_us. LINGER  2*MSL in TIME-WAIT; FIN-WAIT-2 and other states after close: patience with the peer.
+ *   KEEP    while SO_KEEPALIVE is on: fires when the connection may have been idle long enough.
+ *   LINGER  2*MSL in TIME-WAIT; FIN-WAIT-2 and other states after close: patience with the peer.
  *   RINGS   a second after the last byte left the rings. */
 #ifndef RILL_TCP_TIMER_H
 #define RILL_TCP_TIMER_H
@@ -17,14 +17,18 @@ void timer_set(struct rill_engine *e, struct tcb *c, enum tcp_timer timer, rill_
 static inline void timer_stop(struct tcb *c, enum tcp_timer timer) { c->timer[timer] = RILL_NEVER; }
 void timer_stop_all(struct tcb *c);
 
-void timer_sent(struct rill_engine *e, struct tcb *c); /* something that occupies positions was sent */
-void timer_restart(struct rill_engine *e,
-                   struct tcb *c); /* new data acknowledged, something still in flight */
-void timer_window_closed(struct rill_engine *e,
-                         struct tcb *c);                    /* data waits for the window, nothing in flight */
-void timer_ack_owed(struct rill_engine *e, struct tcb *c);  /* the ACK may wait */
-void timer_keepalive(struct rill_engine *e, struct tcb *c); /* the option or the state changed */
-void timer_rings(struct rill_engine *e, struct tcb *c);     /* a ring has become empty */
+/* Something that occupies positions was sent. */
+void timer_sent(struct rill_engine *e, struct tcb *c);
+/* New data was acknowledged, and something is still in flight. */
+void timer_restart(struct rill_engine *e, struct tcb *c);
+/* Data waits for the window, and nothing is in flight. */
+void timer_window_closed(struct rill_engine *e, struct tcb *c);
+/* The ACK may wait. */
+void timer_ack_owed(struct rill_engine *e, struct tcb *c);
+/* The option or the state has changed. */
+void timer_keepalive(struct rill_engine *e, struct tcb *c);
+/* A ring has become empty. */
+void timer_rings(struct rill_engine *e, struct tcb *c);
 
 /* When the connection is given up if nothing is acknowledged: since_us + R2 (MUST-20, MUST-23,
  * TCP_USER_TIMEOUT). */

@@ -106,7 +106,7 @@ int sock_accept(struct socks *socks, int number, struct sockaddr *addr, socklen_
     fresh = sock_new(socks, &s);
     if (fresh < 0)
         return fresh;
-    s->c = port_accept(socks->engine, listener->port, s);
+    s->c = port_accept(listener->port, s);
     ASSERT(s->c != NULL);
     /* Options are inherited, as the TCB has its listener's; O_NONBLOCK is not (accept(2)). */
     s->opts = s->c->opt;

@@ -267,7 +267,7 @@ static void app(struct world *w, int i)
     struct side *s = &w->side[i];
     engine_now(s->e, w->now_us);
     if (i == 1 && s->c == NULL)
-        s->c = port_accept(s->e, w->port, &s->owner);
+        s->c = port_accept(w->port, &s->owner);
     if (s->c == NULL || s->closed)
         return;
     CHECK(w, s->c->error == 0);

@@ -390,7 +390,7 @@ void rig_accept(struct rig *t, unsigned int n)
     struct rig_peer *peer = &t->peer[n];
     log_call(t, "accept");
     rig_enter(t);
-    peer->c = port_accept(t->e, t->port, peer);
+    peer->c = port_accept(t->port, peer);
     if (peer->c == NULL)
         rig_failed(t, "there is no connection to accept");
     if (peer->c->node.rport != peer->rport || peer->c->node.lport != peer->lport ||
@@ -403,7 +403,7 @@ void rig_accept_none(struct rig *t)
 {
     log_call(t, "accept");
     rig_enter(t);
-    if (port_accept(t->e, t->port, t) != NULL)
+    if (port_accept(t->port, t) != NULL)
         rig_failed(t, "accepted a connection where there should be none");
 }
 
