@@ -272,6 +272,25 @@ static void body_drop_next_data__drops_one_and_only_one(void)
 }
 TEST(drop_next_data__drops_one_and_only_one)
 
+/* The same segment is lost, and lost again; the link's other settings stay. */
+static void body_drop_next_data__twice__drops_two(void)
+{
+    struct command command = serve();
+    CHECK(web_post(80, "/link", "{\"dir\":\"out\",\"spec\":\"delay 1ms drop data 9-12\"}", &reply) == 204);
+    CHECK(web_post(80, "/drop-next-data", "{\"dir\":\"out\"}", &reply) == 204);
+    CHECK(web_post(80, "/drop-next-data", "{\"dir\":\"out\"}", &reply) == 204);
+    web_get(80, "/api/state", &reply);
+    CHECK(strstr(reply.body, "\"out\":\"delay 1ms drop data 1-2,9-12\"") != NULL);
+    CHECK(web_post(80, "/transfer", "{\"dir\":\"out\",\"bytes\":20}", &reply) == 204);
+    CHECK(web_await("\"connections opened by connect\":1", &reply) && web_await("\"transfers\":0", &reply));
+    CHECK(number(reply.body, "segments sent again") == 2);
+    CHECK(web_post(80, "/drop-next-data", "{\"dir\":\"out\"}", &reply) == 204);
+    web_get(80, "/api/state", &reply); /* what has passed is forgotten */
+    CHECK(strstr(reply.body, "\"out\":\"delay 1ms drop data 4,9-12\"") != NULL);
+    stop(&command);
+}
+TEST(drop_next_data__twice__drops_two)
+
 /* The client's SYN is all that is known of its numbers when its first data is lost: 1:6, and ACK 1 of our
  * SYN. */
 static void body_lost_on_the_way_in__is_told_with_relative_numbers(void)
@@ -299,6 +318,7 @@ int main(void)
         cmocka_unit_test(pause__closes_the_window_of_who_reads__and_stop_ends_all),
         cmocka_unit_test(transfer__nine__one_is_too_many),
         cmocka_unit_test(drop_next_data__drops_one_and_only_one),
+        cmocka_unit_test(drop_next_data__twice__drops_two),
         cmocka_unit_test(lost_on_the_way_in__is_told_with_relative_numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
