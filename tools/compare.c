@@ -3,8 +3,9 @@
  * A setting is written as on the command line, without inner quotes:
  *     --in WORDS  --out WORDS  --break RULE,...  --slow-reader
  * WORDS go on up to the next option; words in front of the first option are those of --out; quotes around
- * words may be given and mean nothing.  Both runs have --in 'delay 10ms' unless they say otherwise, and the
- * same seed. */
+ * words may be given and mean nothing.  Both runs have the same seed, --in 'delay 10ms' unless they say what,
+ * and --out 'rate 20mbit' unless they say how much or none: on a link without a rate ACKs come in heaps, and
+ * how large they are is chance. */
 #include "lesson.h"
 #include "plot.h"
 
@@ -19,6 +20,7 @@
 enum { BYTES = 400000, LIMIT_S = 60, SLOW_BUFFER = 8192, SLOW_PIECE = 4000 };
 #define SLOW_PAUSE_NS 8000000L
 #define BASE_IN "delay 10ms"
+#define BASE_RATE "rate 20mbit"
 #define SEED "seed 1"
 
 struct run {
@@ -54,7 +56,7 @@ static int seeded(const struct cli *cli, const char *option, char link[512])
         return CLI_USAGE;
     if (rill_link_check(link) == 0)
         return 0;
-    fprintf(stderr, "%s: --compare: --%s '%s': %s\n", cli->name, option, link, rill_error());
+    fprintf(stderr, "%s: --compare: --%s: %s\n", cli->name, option, rill_error());
     return CLI_USAGE;
 }
 
@@ -86,6 +88,9 @@ static int parse(const struct cli *cli, struct run *run)
     }
     if (!in_given)
         (void)snprintf(run->in, sizeof run->in, BASE_IN);
+    if (strstr(run->out, "rate") == NULL && strcmp(run->out, "none") != 0 &&
+        add_words(cli, run->out, BASE_RATE, strlen(BASE_RATE)) != 0)
+        return CLI_USAGE;
     return seeded(cli, "in", run->in) != 0 ? CLI_USAGE : seeded(cli, "out", run->out);
 }
 

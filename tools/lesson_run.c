@@ -16,7 +16,7 @@
 
 enum { COLUMNS = 78, LIMIT_S = 40, PATHS = 8 };
 
-static const char *at_work = "rill lab"; /* for messages */
+static const char *at_work = "--compare"; /* for messages */
 
 void lesson_fail(const char *format, ...)
 {
