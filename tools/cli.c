@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -170,16 +171,28 @@ static void fan_out(void *ctx, const struct rill_trace_event *event)
         cli->watch(cli, event);
 }
 
+/* Where -v prints to: the file is made anew, and a FIFO that nobody reads is not waited for. */
+static int open_log(struct cli *cli)
+{
+    int fd = STDERR_FILENO;
+    if (cli->log != NULL)
+        fd = open(cli->log, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        fprintf(stderr, "%s: --log %s: %s\n", cli->name, cli->log,
+                errno == ENXIO ? "nobody reads it" : strerror(errno));
+        return CLI_FAILURE;
+    }
+    (void)snprintf(cli->verbose.name, sizeof cli->verbose.name, "%s%s%s", cli->name,
+                   cli->log != NULL ? ": --log " : "", cli->log != NULL ? cli->log : "");
+    cli->verbose.events = cli->verbosity > 1;
+    verbose_open(&cli->verbose, fd);
+    return 0;
+}
+
 int cli_start(struct cli *cli)
 {
-    if (cli->verbosity > 0) {
-        cli->verbose.out = stderr;
-        cli->verbose.events = cli->verbosity > 1;
-        if (cli->log != NULL && (cli->verbose.out = fopen(cli->log, "we")) == NULL) {
-            fprintf(stderr, "%s: %s: %s\n", cli->name, cli->log, strerror(errno));
-            return CLI_FAILURE;
-        }
-    }
+    if (cli->verbosity > 0 && open_log(cli) != 0)
+        return CLI_FAILURE;
     if (cli->verbosity > 0 || cli->watch != NULL) {
         cli->options.engine.trace = fan_out;
         cli->options.engine.trace_ctx = cli;
@@ -188,6 +201,13 @@ int cli_start(struct cli *cli)
         return 0;
     fprintf(stderr, "%s: %s\n", cli->name, rill_error());
     return CLI_FAILURE;
+}
+
+void cli_stop(struct cli *cli, int timeout_ms)
+{
+    rill_stop(timeout_ms);
+    if (cli->verbosity > 0)
+        verbose_end(&cli->verbose);
 }
 
 void cli_print_stats(const struct cli *cli)

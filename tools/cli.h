@@ -19,8 +19,15 @@ enum { CLI_FAILURE = 1, CLI_USAGE = 2 };
 
 /* ---- Options that every subcommand with a stack has (cli.c) -------------------------------------------- */
 
+enum { VERBOSE_LINE_BYTES = 512 };
 struct verbose {
-    FILE *out;         /* where to */
+    int fd;           /* where to */
+    bool waits_never; /* neither does a write to it: no need to ask whether there is room */
+    char name[256];   /* for the message that nothing can be written */
+    bool reported;    /* and that has been said */
+    uint64_t lost;    /* lines for which there was no room, and of which nothing has been said yet */
+    size_t rest_len;  /* the end of a line that was written in part */
+    char rest[VERBOSE_LINE_BYTES];
     bool events;       /* also state changes and events, not only segments */
     bool begun;        /* at 0 is the time of the first line */
     rill_time zero_us; /* and this is that time */
@@ -119,6 +126,9 @@ int cli_port(const char *text);
 /* rill_start with the options of the command line.  0, or the exit status, and the failure is printed. */
 int cli_start(struct cli *cli);
 
+/* rill_stop, and what -v still has to say. */
+void cli_stop(struct cli *cli, int timeout_ms);
+
 /* Prints the counters if --stats was given; before rill_stop. */
 void cli_print_stats(const struct cli *cli);
 
@@ -173,7 +183,10 @@ void serve_print_hints(const struct cli *cli, const struct serve_plan *plan, FIL
 int talk_listen(uint16_t port);
 int talk_serve(int server, const atomic_bool *quiet);
 
-/* Prints one event of the engine's trace; the context is a struct verbose. */
+/* Prints one event of the engine's trace; the context is a struct verbose, and verbose_open has said where
+ * to.  A reader that is too slow loses lines and is told how many; verbose_end does that at the end. */
+void verbose_open(struct verbose *verbose, int fd);
+void verbose_end(struct verbose *verbose);
 void verbose_trace(void *ctx, const struct rill_trace_event *event);
 
 #endif

@@ -238,9 +238,9 @@ static int nc_run(struct nc *nc)
     enum outcome outcome = nc->listen ? nc_accept(nc) : nc_connect(nc);
     if (outcome == GO_ON)
         outcome = relay(nc);
+    cli_signals_default(); /* first: what follows prints, and may have to wait for a reader */
     cli_print_stats(&nc->cli);
-    cli_signals_default();
-    rill_stop(outcome == DONE_WELL ? DELIVER_MS : CLI_STOP_MS);
+    cli_stop(&nc->cli, outcome == DONE_WELL ? DELIVER_MS : CLI_STOP_MS);
     return outcome == DONE_WELL ? 0 : CLI_FAILURE;
 }
 

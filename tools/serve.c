@@ -384,10 +384,10 @@ int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd)
         return status;
     control_open(&server.control, cli->options.tun);
     status = serve_started(cli, &server, &talk, ready_fd);
+    cli_signals_default(); /* first: what follows prints, and may have to wait for a reader */
     control_close(&server.control);
     cli_print_stats(cli);
-    cli_signals_default();
-    rill_stop(CLI_STOP_MS);
+    cli_stop(cli, CLI_STOP_MS);
     if (plan->talk && talk.ending && !talk.ended) {
         /* The thread holds the lock of stdin while it waits for a line, and exit() may want that. */
         fflush(stdout);
