@@ -145,6 +145,9 @@ static void new_data_acked(struct rill_engine *e, struct tcb *c, uint64_t ack)
     if (tcp_orphan(c) && c->state != RILL_TIME_WAIT)
         timer_set(e, c, TIMER_LINGER, e->now_us + e->config.orphan_us); /* progress */
     conns_touch(&e->conns, c);
+    /* What the ACK lets go goes before the next one is taken in: a batch of them would otherwise shrink the
+     * flight, and ssthresh, which is half of it, with no loss to blame. */
+    e->drain |= c->snd.end > c->snd.nxt;
 }
 
 enum tcp_verdict tcp_process_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)

@@ -118,6 +118,7 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
     fl->recover = c->snd.nxt;
     fl->recovery = true;
     fl->partial_seen = false;
+    e->drain = true; /* it leaves now, not behind the rest of a batch */
     mark_first_segment(e, c, RILL_WHY_FAST_RETRANSMIT);
     timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }

@@ -8,6 +8,7 @@
 
 #include "link_print.h"
 #include "options.h"
+#include "stack.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -33,6 +34,17 @@ static _Thread_local struct tun_error last_error;
 
 bool call_begin(struct call *call, int fd)
 {
+    if (!call_begin_anyway(call, fd))
+        return false;
+    if (!stack.gone)
+        return true;
+    (void)pthread_mutex_unlock(&stack.lock);
+    errno = ENETDOWN;
+    return false;
+}
+
+bool call_begin_anyway(struct call *call, int fd)
+{
     (void)pthread_mutex_lock(&stack.lock);
     if (phase != RUNNING) {
         (void)pthread_mutex_unlock(&stack.lock);
@@ -41,6 +53,7 @@ bool call_begin(struct call *call, int fd)
     }
     *call = (struct call){.loop = &stack, .socks = &stack.socks};
     call->s = fd >= RILL_FD_BASE ? fd - RILL_FD_BASE : -1;
+    engine_now(stack.engine, loop_now()); /* what the call starts - timers, states - starts now */
     return true;
 }
 
@@ -215,7 +228,7 @@ static int start(const struct rill_options *options, struct tun_error *error)
     result = start_engine(options, &device, error);
     if (result == 0) {
         stack.tun_pause_until_us = 0;
-        stack.stopping = false;
+        stack.gone = stack.stopping = false;
         result = loop_start(&stack);
         if (result != 0) {
             (void)tun_fail(error, -result, "cannot start the background thread: %s", strerror(-result));
@@ -258,16 +271,16 @@ static void close_in_order(struct call *call, rill_time until_us)
         if (call->socks->table[s] != NULL)
             (void)sock_close(call->socks, (int)s);
     loop_changed(call->loop);
-    if (!call_enrol(call))
+    if (stack.gone || !call_enrol(call))
         return;
-    while (rill_open_connections(call->loop->engine) > 0 && loop_now() < until_us)
+    while (!stack.gone && rill_open_connections(call->loop->engine) > 0 && loop_now() < until_us)
         (void)loop_wait(call->loop, call->waiter, until_us);
 }
 
 int rill_stop(int timeout_ms)
 {
     struct call call;
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     rill_time until_us = call_until_ms(timeout_ms > 0 ? timeout_ms : 0);
     phase = STOPPING;
@@ -302,7 +315,7 @@ int rill_stop(int timeout_ms)
 int rill_event_fd(void)
 {
     struct call call;
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     int result = stack.foreign_fd;
     if (result < 0) {
@@ -334,7 +347,7 @@ int rill_link(enum rill_direction direction, const char *spec)
         error.code = 0;
     if (error.code != 0)
         return failed(&error);
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     link_set(&stack.gate.link[direction], &config);
     return (int)call_end(&call, 0);
@@ -343,7 +356,7 @@ int rill_link(enum rill_direction direction, const char *spec)
 int rill_link_drop_next(enum rill_direction direction)
 {
     struct call call;
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     if (direction != RILL_IN && direction != RILL_OUT)
         return (int)call_end(&call, -EINVAL);
@@ -355,7 +368,7 @@ int rill_link_get(enum rill_direction direction, char *text, size_t cap)
 {
     struct call call;
     char all[LINK_TEXT_MAX];
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     if (direction != RILL_IN && direction != RILL_OUT)
         return (int)call_end(&call, -EINVAL);
@@ -368,7 +381,7 @@ int rill_link_get(enum rill_direction direction, char *text, size_t cap)
 int rill_connections(struct rill_connection *list, int cap)
 {
     struct call call;
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     uint32_t room = list != NULL && cap > 0 ? (uint32_t)cap : 0;
     return (int)call_end(&call, rill_snapshot(stack.engine, list, room, loop_now()));
@@ -377,7 +390,7 @@ int rill_connections(struct rill_connection *list, int cap)
 int rill_counters(uint64_t counters[RILL_EVENT_COUNT], size_t *memory_bytes)
 {
     struct call call;
-    if (!call_begin(&call, -1))
+    if (!call_begin_anyway(&call, -1))
         return -1;
     for (int i = 0; counters != NULL && i < RILL_EVENT_COUNT; i++)
         counters[i] = rill_counter(stack.engine, (enum rill_event)i);

@@ -300,6 +300,30 @@ static void body_counters__after_traffic__show_it(void)
 }
 TEST(counters__after_traffic__show_it)
 
+/* Runs inside of the engine: only notes. */
+static void note_fin_wait(void *ctx, const struct rill_trace_event *event)
+{
+    if (event->kind == RILL_TRACE_STATE && event->state == RILL_FIN_WAIT_1)
+        *(rill_time *)ctx = event->at_us;
+}
+
+static void body_shutdown__after_a_pause__happens_now(void)
+{
+    rill_time at_us = 0;
+    struct rill_options options;
+    rill_options_default(&options);
+    options.engine.trace = note_fin_wait;
+    options.engine.trace_ctx = &at_us;
+    CHECK(rill_start(&options) == 0);
+    int kernel, fd = rill_pair(7, &kernel);
+    usleep(200000);
+    int64_t began_us = mono_us();
+    CHECK(rill_shutdown(fd, SHUT_WR) == 0);
+    CHECK(at_us >= (rill_time)began_us && at_us <= (rill_time)mono_us());
+    stack_down();
+}
+TEST(shutdown__after_a_pause__happens_now)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,6 +340,7 @@ int main(void)
         cmocka_unit_test(close__linger__waits_for_the_acknowledgement_or_the_time),
         cmocka_unit_test(timeouts__recv_send_connect__end_in_time),
         cmocka_unit_test(counters__after_traffic__show_it),
+        cmocka_unit_test(shutdown__after_a_pause__happens_now),
     };
     return cmocka_run_group_tests_name("api", tests, NULL, NULL);
 }
