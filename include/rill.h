@@ -77,6 +77,11 @@ int rill_start(const struct rill_options *options);
  * TUN down.  Callers that are blocked return with EBADF.  0, or -1 with errno EBADF if it is not started. */
 int rill_stop(int timeout_ms);
 
+/* If somebody deletes the device, the stack is cut off for good: callers that are blocked return with
+ * ENETDOWN, and so do all later calls on sockets and rill_poll(), but for rill_close(); what only looks in
+ * still works, and rill_stop() ends it without waiting.  A device that is set down loses packets until it is
+ * up again, no more. */
+
 /* The last failure of rill_start in this thread as one line that names the cure. */
 const char *rill_error(void);
 

@@ -203,6 +203,14 @@ int cli_start(struct cli *cli)
     return CLI_FAILURE;
 }
 
+void cli_poll_failed(const struct cli *cli)
+{
+    if (errno == ENETDOWN)
+        fprintf(stderr, "%s: %s is gone: somebody has deleted the device\n", cli->name, cli->options.tun);
+    else
+        fprintf(stderr, "%s: rill_poll: %s\n", cli->name, strerror(errno));
+}
+
 void cli_stop(struct cli *cli, int timeout_ms)
 {
     rill_stop(timeout_ms);

@@ -126,6 +126,9 @@ int cli_port(const char *text);
 /* rill_start with the options of the command line.  0, or the exit status, and the failure is printed. */
 int cli_start(struct cli *cli);
 
+/* Says why rill_poll has failed: errno. */
+void cli_poll_failed(const struct cli *cli);
+
 /* rill_stop, and what -v still has to say. */
 void cli_stop(struct cli *cli, int timeout_ms);
 

@@ -51,8 +51,10 @@ static enum outcome wait_for(const struct nc *nc, int fd, short events)
 {
     struct pollfd poll[] = {{nc->signal_fd, POLLIN, 0}, {fd, events, 0}};
     for (;;) {
-        if (rill_poll(poll, 2, -1) < 0 && errno != EINTR)
+        if (rill_poll(poll, 2, -1) < 0 && errno != EINTR) {
+            cli_poll_failed(&nc->cli);
             return FAILED;
+        }
         if (poll[0].revents != 0)
             return INTERRUPTED;
         if (poll[1].revents != 0)
@@ -206,7 +208,8 @@ static enum outcome relay(struct nc *nc)
         if (rill_poll(poll, POLL_COUNT, -1) < 0) {
             if (errno == EINTR)
                 continue;
-            return net_failed("rill_poll");
+            cli_poll_failed(&nc->cli);
+            return FAILED;
         }
         if (poll[POLL_SIGNAL].revents != 0)
             return INTERRUPTED;

@@ -262,14 +262,14 @@ static int prepare_poll(struct server *server, int64_t now)
 }
 
 /* Until a signal (0), the end of talk where there is nothing else to serve (0), or a failure (-1). */
-static int serve_loop(struct server *server)
+static int serve_loop(const struct cli *cli, struct server *server)
 {
     for (;;) {
         int timeout_ms = prepare_poll(server, now_ms());
         int polled = server->client_count;
         nfds_t count = (nfds_t)POLL_LISTENER + (nfds_t)server->plan.count + (nfds_t)polled;
         if (rill_poll(server->poll, count, timeout_ms) < 0 && errno != EINTR) {
-            perror("rill_poll");
+            cli_poll_failed(cli);
             return -1;
         }
         if (server->poll[POLL_SIGNAL].revents != 0)
@@ -350,7 +350,7 @@ static int serve_started(struct cli *cli, struct server *server, struct talk *ta
         return CLI_FAILURE;
     if (server->plan.talk && talk_start(talk, server) != 0)
         return CLI_FAILURE;
-    bool failed = serve_loop(server) != 0;
+    bool failed = serve_loop(cli, server) != 0;
     talk->ending = true;
     /* Where talk was all there was and has come to its end, its outcome is ours. */
     if (server->plan.count == 0 && server->poll[POLL_TALK].revents != 0) {

@@ -95,7 +95,7 @@ static bool linger(struct call *c, rill_time duration_us)
 int rill_close(int fd)
 {
     struct call call;
-    if (!call_begin(&call, fd))
+    if (!call_begin_anyway(&call, fd))
         return -1;
     /* Those who are blocked on it; the number may be given to another socket at once. */
     if (call.s >= 0)

@@ -16,8 +16,10 @@ struct call {
     int given_up;          /* -errno: the last try is under way */
 };
 
-/* Takes the lock.  False with errno EBADF if the stack is not started; fd is checked by sock.c. */
+/* Takes the lock.  False with errno EBADF if the stack is not started, ENETDOWN if its device is gone; fd is
+ * checked by sock.c.  What only closes or looks does so without a device too. */
 bool call_begin(struct call *call, int fd);
+bool call_begin_anyway(struct call *call, int fd);
 
 /* Lets go of everything; sends what the call has given to send.  Returns the result, or -1 with errno. */
 ssize_t call_end(struct call *call, int64_t result);

@@ -58,6 +58,25 @@ static void kick_ready(struct loop *loop)
     }
 }
 
+static void tell_foreign(struct loop *loop)
+{
+    uint64_t one = 1;
+    if (loop->foreign_fd >= 0)
+        (void)!write(loop->foreign_fd, &one, sizeof one);
+}
+
+/* Nothing comes or leaves any more: all waits end, and the descriptor is not polled again. */
+static void notice_gone(struct loop *loop)
+{
+    if (loop->gone || !loop->tun.gone)
+        return;
+    loop->gone = true;
+    loop->tun_pause_until_us = RILL_NEVER;
+    for (struct list *l = loop->waiters.next; l != &loop->waiters; l = l->next)
+        kick(CONTAINER_OF(l, struct waiter, link));
+    tell_foreign(loop);
+}
+
 /* Reads what is there, if it may be read, and gives engine and links the time.  Those who may go on are
  * kicked. */
 static void turn(struct loop *loop, bool readable)
@@ -78,13 +97,11 @@ static void turn(struct loop *loop, bool readable)
     if (due)
         gate_advance(&loop->gate, now_us);
     gate_drain(&loop->gate, now_us);
+    notice_gone(loop);
     if (count == 0 && !due)
         return;
     kick_ready(loop);
-    if (loop->foreign_fd >= 0) {
-        uint64_t one = 1;
-        (void)!write(loop->foreign_fd, &one, sizeof one);
-    }
+    tell_foreign(loop);
 }
 
 void loop_pump(struct loop *loop) { turn(loop, loop_now() >= loop->tun_pause_until_us); }
@@ -94,6 +111,7 @@ static void flush(struct loop *loop)
 {
     struct waiter *driver = loop->driver;
     gate_drain(&loop->gate, loop_now());
+    notice_gone(loop);
     if (driver != NULL && driver->polling && gate_deadline(&loop->gate) < driver->until_us)
         kick(driver);
 }
@@ -224,10 +242,11 @@ static int drive(struct loop *loop, struct waiter *w, rill_time until_us, const 
     if (loop->driver != w)
         return result;
     short got = result < 0 ? POLLIN : w->polled[1].revents;
-    /* An error that reading does not name would make poll return at once, for ever. */
-    if (result > 0 && (got & POLLIN) == 0 && (got & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+    /* Reading names the error; one that it does not name would make poll return at once, for ever. */
+    bool broken = result > 0 && (got & POLLIN) == 0 && (got & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+    if (broken && !loop->gone)
         loop->tun_pause_until_us = loop_now() + TUN_PAUSE_US;
-    turn(loop, !pause && (got & POLLIN) != 0);
+    turn(loop, !pause && ((got & POLLIN) != 0 || broken));
     return result;
 }
 
@@ -245,6 +264,8 @@ int loop_wait(struct loop *loop, struct waiter *w, rill_time until_us)
     flush(loop);
     if (w->gone || loop->stopping)
         return -EBADF;
+    if (loop->gone)
+        return -ENETDOWN;
     if (loop->driver == &loop->background)
         kick(&loop->background);
     if (loop->driver == NULL || loop->driver == &loop->background)
@@ -252,6 +273,8 @@ int loop_wait(struct loop *loop, struct waiter *w, rill_time until_us)
     int result = loop->driver == w ? drive(loop, w, until_us, &w->mask) : idle(loop, w, until_us, &w->mask);
     if (w->gone || loop->stopping)
         return -EBADF;
+    if (loop->gone)
+        return -ENETDOWN;
     if (result == -EINTR)
         return -EINTR;
     return loop_now() >= until_us ? -ETIMEDOUT : 0;

@@ -70,6 +70,7 @@ struct loop {
     struct list waiters, spare;
     struct waiter *driver; /* who has the token */
     uint64_t stamp;        /* counts how often the token was let go */
+    bool gone;             /* the device is, and those who wait have been told */
     bool stopping;         /* every wait ends with -EBADF, but that of the one who stops */
 
     pthread_t thread;
@@ -101,9 +102,9 @@ void loop_pump(struct loop *loop);
  * memory or descriptors. */
 struct waiter *loop_enrol(struct loop *loop);
 
-/* Waits until something may have changed: 0, or -EINTR, -ETIMEDOUT (at until_us), -EBADF (the socket or the
- * stack is gone).  After the first two one more try is due, because something may have come as well.  Lets go
- * of the lock meanwhile. */
+/* Waits until something may have changed: 0, or -EINTR, -ETIMEDOUT (at until_us), -ENETDOWN (the device is
+ * gone), -EBADF (the socket or the stack is).  After the first three one more try is due, because something
+ * may have come as well.  Lets go of the lock meanwhile. */
 int loop_wait(struct loop *loop, struct waiter *waiter, rill_time until_us);
 
 /* Gives up the place and the token.  Signals stay blocked: after the lock has been let go, call

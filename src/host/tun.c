@@ -331,7 +331,7 @@ void tun_close(struct tun *tun)
 {
     if (tun->fd < 0)
         return;
-    int ctl = tun->restore ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    int ctl = tun->restore && !tun->gone ? socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
     if (ctl >= 0) {
         const struct tun_link *before = &tun->before;
         struct tun_link now = link_now(ctl, tun->name);
@@ -366,6 +366,7 @@ ssize_t tun_read(struct tun *tun, void *buf, size_t cap)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     tun->read_errors++;
+    tun->gone = tun->gone || errno == EBADFD; /* down is not gone: that is EAGAIN here, EIO for a write */
     return -1;
 }
 
@@ -386,4 +387,5 @@ void tun_write(struct tun *tun, const struct rill_packet *packet)
                         : syscall(SYS_writev, tun->fd, iov, count);
     if (n != (long)total)
         tun->write_errors++;
+    tun->gone = tun->gone || (n < 0 && errno == EBADFD);
 }

@@ -1,8 +1,8 @@
 /* tun.h - a TUN device: opened or adopted, configured, read and written, and left as it was found.  Rank 16.
  *
  * Plain mode only: IFF_TUN | IFF_NO_PI and TUNSETOFFLOAD(0), each read and each write is one whole IP packet.
- * Every failure while opening is one line of text that names the cure.  Afterwards nothing fails: a packet
- * that cannot be read or written is a lost packet. */
+ * Every failure while opening is one line of text that names the cure.  Afterwards a packet that cannot be
+ * read or written is a lost packet; only that the device is gone is told. */
 #ifndef RILL_TUN_H
 #define RILL_TUN_H
 
@@ -39,6 +39,7 @@ struct tun {
     int fd; /* -1: closed */
     int mtu;
     char name[IFNAMSIZ];
+    bool gone;    /* somebody has deleted the device: it never comes back */
     bool restore; /* a persistent device: `before` is put back */
     struct tun_link before;
     uint64_t read_errors, write_errors;

@@ -100,12 +100,29 @@ static void body_log__full_disk__is_said_once(void)
 }
 SCENE(log__full_disk__is_said_once)
 
+/* ---- The device ---------------------------------------------------------------------------------------- */
+
+static void body_device__deleted__ends_serve_with_a_word(void)
+{
+    static char seen[COMMAND_TEXT_BYTES];
+    struct command command = serve(ARGV("serve"));
+    scene_do("ip link set rill0 down; ip link set rill0 up");
+    CHECK(close(kernel_connect(9)) == 0); /* that much is survived */
+    int64_t began_us = mono_us();
+    scene_do("ip link del rill0");
+    CHECK(command_read_until(command.err, "rill serve: rill0 is gone", seen));
+    CHECK(command_wait(&command) == 1);
+    CHECK(mono_us() - began_us < 1500000);
+}
+SCENE(device__deleted__ends_serve_with_a_word)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verbose__reader_that_stops__loses_lines_and_stops_nothing),
         cmocka_unit_test(serve__second_signal_while_it_waits_for_a_reader__ends_at_once),
         cmocka_unit_test(log__full_disk__is_said_once),
+        cmocka_unit_test(device__deleted__ends_serve_with_a_word),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -350,22 +350,57 @@ static void body_device__down_and_up__connections_survive(void)
 }
 TEST(device__down_and_up__connections_survive)
 
-static void body_device__deleted__is_survived_without_spinning(void)
+static void *delete_soon(void *arg)
+{
+    sleep_ms(200);
+    delete_link("rill0");
+    return arg;
+}
+
+/* One of the callers drives, the other waits for it. */
+static void body_device__deleted__callers_are_told(void)
 {
     char byte;
+    uint64_t counters[RILL_EVENT_COUNT];
     stack_up();
     int kernel, fd = rill_pair(8080, &kernel);
-    delete_link("rill0");
-    int64_t before_us = cpu_us();
-    struct timeval limit = {0, 300000};
-    CHECK(rill_setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
-    CHECK(rill_send(fd, "abc", 3, 0) == 3);
-    CHECK_ERRNO(rill_recv(fd, &byte, 1, 0), EAGAIN); /* a caller drives */
-    sleep_ms(300);                                   /* the thread drives */
-    CHECK(cpu_us() - before_us < 60000);
+    struct outcome other = {.fd = rill_listen_on(8081)};
+    pthread_t deleter = thread_run(delete_soon, NULL), waiter = thread_run(run_accept, &other);
+    CHECK_ERRNO(rill_recv(fd, &byte, 1, 0), ENETDOWN);
+    thread_join(waiter);
+    CHECK(other.result == -1 && other.error == ENETDOWN);
+    thread_join(deleter);
+    struct pollfd readable = {fd, POLLIN, 0};
+    CHECK_ERRNO(rill_send(fd, "abc", 3, 0), ENETDOWN);
+    CHECK_ERRNO(rill_poll(&readable, 1, -1), ENETDOWN);
+    CHECK_ERRNO(rill_socket(AF_INET, SOCK_STREAM, 0), ENETDOWN);
+    CHECK(rill_counters(counters, NULL) == 0);
+    CHECK(rill_close(fd) == 0);
+    int64_t began_us = mono_us();
+    CHECK(rill_stop(5000) == 0);
+    CHECK(mono_us() - began_us < 1000000);
+    stack_up(); /* and with a new one all is well */
+    CHECK(ping_us(STACK_ADDR) >= 0);
     stack_down();
 }
-TEST(device__deleted__is_survived_without_spinning)
+TEST(device__deleted__callers_are_told)
+
+/* Nobody calls: the thread finds it out, and tells a foreign loop. */
+static void body_device__deleted_while_nobody_waits__does_not_spin(void)
+{
+    stack_up();
+    struct pollfd foreign = {rill_event_fd(), POLLIN, 0};
+    uint64_t count;
+    CHECK(foreign.fd >= 0 && read(foreign.fd, &count, sizeof count) == sizeof count);
+    int64_t before_us = cpu_us();
+    delete_link("rill0");
+    CHECK(poll(&foreign, 1, 5000) == 1);
+    CHECK_ERRNO(rill_socket(AF_INET, SOCK_STREAM, 0), ENETDOWN);
+    sleep_ms(300);
+    CHECK(cpu_us() - before_us < 60000);
+    CHECK(rill_stop(0) == 0);
+}
+TEST(device__deleted_while_nobody_waits__does_not_spin)
 
 /* ---- rill_stop ----------------------------------------------------------------------------------------- */
 
@@ -483,7 +518,8 @@ int main(void)
         cmocka_unit_test(start__prepared_and_configured_device__works_without_capability),
         cmocka_unit_test(start__adopted_descriptor__is_used_and_closed),
         cmocka_unit_test(device__down_and_up__connections_survive),
-        cmocka_unit_test(device__deleted__is_survived_without_spinning),
+        cmocka_unit_test(device__deleted__callers_are_told),
+        cmocka_unit_test(device__deleted_while_nobody_waits__does_not_spin),
         cmocka_unit_test(stop__peers_that_close__ends_in_order_at_once),
         cmocka_unit_test(stop__peer_that_stays__is_reset_after_the_time),
         cmocka_unit_test(stop__unread_data__resets),
