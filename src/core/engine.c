@@ -181,6 +181,22 @@ static struct rill_trace_event connection_event(const struct tcb *c, enum rill_t
     };
 }
 
+void engine_trace_state(struct rill_engine *e, const struct conn_node *node, enum rill_tcp_state from,
+                        enum rill_tcp_state to)
+{
+    if (e->config.trace == NULL)
+        return;
+    struct rill_trace_event told = {
+        .kind = RILL_TRACE_STATE,
+        .state_from = from,
+        .state = to,
+        .raddr = node->raddr,
+        .lport = node->lport,
+        .rport = node->rport,
+    };
+    trace(e, &told);
+}
+
 void engine_trace_numbers(struct rill_engine *e, const struct tcb *c)
 {
     if (e->config.trace == NULL)

@@ -60,6 +60,9 @@ void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct t
                       uint32_t text_len, bool resent, struct tcp_why why);
 /* A connection's numbers as they are now. */
 struct rill_numbers engine_numbers(const struct rill_engine *e, const struct tcb *c);
+/* STATE of a connection or of a record. */
+void engine_trace_state(struct rill_engine *e, const struct conn_node *node, enum rill_tcp_state from,
+                        enum rill_tcp_state to);
 /* NUMBERS of a connection that something has happened to. */
 void engine_trace_numbers(struct rill_engine *e, const struct tcb *c);
 void engine_trace_timer(struct rill_engine *e, const struct tcb *c, enum rill_trace_kind kind,

@@ -103,17 +103,8 @@ struct tcb *tcp_new(struct rill_engine *e, const struct tcp_opts *opts)
 
 void tcp_set_state(struct rill_engine *e, struct tcb *c, enum rill_tcp_state state)
 {
-    if (e->config.trace != NULL && c->state != state) {
-        struct rill_trace_event event = {.at_us = e->now_us,
-                                         .kind = RILL_TRACE_STATE,
-                                         .state_from = (enum rill_tcp_state)c->state,
-                                         .state = state,
-                                         .laddr = e->config.addr,
-                                         .raddr = c->node.raddr,
-                                         .lport = c->node.lport,
-                                         .rport = c->node.rport};
-        e->config.trace(e->config.trace_ctx, &event);
-    }
+    if (c->state != state)
+        engine_trace_state(e, &c->node, (enum rill_tcp_state)c->state, state);
     c->state = (uint8_t)state;
 }
 
@@ -342,6 +333,7 @@ bool tcp_time_wait_record(struct rill_engine *e, struct tcb *c)
 
 void tcp_time_wait_free(struct rill_engine *e, struct time_wait *tw)
 {
+    engine_trace_state(e, &tw->node, RILL_TIME_WAIT, RILL_CLOSED);
     table_remove(&e->conns, &e->conns.waits, &tw->node);
     list_remove(&tw->link);
     mem_free(&e->mem, tw, sizeof *tw);

@@ -64,6 +64,7 @@ void rig_trace(void *ctx, const struct rill_trace_event *event)
         log_time(t);
         fprintf(t->log_to, "      %s -> %s\n", rill_state_name(event->state_from),
                 rill_state_name(event->state));
+        t->ended += event->state == RILL_CLOSED;
         if (event->state != RILL_CLOSED && (edges[event->state_from] & 1 << event->state) == 0)
             rig_failed(t, "no such edge in RFC 9293 figure 5");
     } else if (event->kind == RILL_TRACE_EVENT) {

@@ -446,6 +446,20 @@ static void time_wait__syn_without_memory__leaves_it_alone(void **state)
     }
 }
 
+/* The trace tells of the end, also when a record has stood for the connection; becoming one is no change of
+ * state. */
+static void time_wait__record_that_ends__is_told(void **state)
+{
+    struct rig *t = rig_time_wait_record(NULL);
+    (void)state;
+    assert_int_equal(t->ended, 0);
+    let_pass(t, 59 * SEC);
+    assert_int_equal(t->ended, 0);
+    let_pass(t, 2 * SEC);
+    assert_int_equal(t->ended, 1);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +487,7 @@ int main(void)
         cmocka_unit_test(time_wait__two_records__each_end_at_their_own_time),
         cmocka_unit_test(time_wait__new_connection_without_memory_for_the_record__is_opened),
         cmocka_unit_test(time_wait__syn_without_memory__leaves_it_alone),
+        cmocka_unit_test(time_wait__record_that_ends__is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
