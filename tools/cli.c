@@ -68,7 +68,7 @@ static bool is_addr_with_length(const char *text)
         return false;
     memcpy(addr, text, (size_t)(slash - text));
     addr[slash - text] = '\0';
-    return is_addr(addr) && number(slash + 1, 30) >= 1;
+    return is_addr(addr) && slash[1] != '0' && number(slash + 1, 30) >= 1;
 }
 
 static int set_mtu(struct cli *cli)
@@ -191,6 +191,8 @@ static int open_log(struct cli *cli)
 
 int cli_start(struct cli *cli)
 {
+    if (cli->log != NULL && cli->verbosity == 0)
+        cli->verbosity = 1;
     if (cli->verbosity > 0 && open_log(cli) != 0)
         return CLI_FAILURE;
     if (cli->verbosity > 0 || cli->watch != NULL) {
@@ -199,6 +201,8 @@ int cli_start(struct cli *cli)
     }
     if (rill_start(&cli->options) == 0)
         return 0;
+    if (errno == EINVAL) /* options that no machine could start with */
+        return cli_usage_error(cli, "%s", rill_error());
     fprintf(stderr, "%s: %s\n", cli->name, rill_error());
     return CLI_FAILURE;
 }

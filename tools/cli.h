@@ -87,7 +87,7 @@ enum {
     "  --mtu BYTES       68..65535 (1500)\n"                                                                 \
     "  -v, --verbose     print each segment: time, direction, connection, flags,\n"                          \
     "                    seq:end(len), ack, win; twice: states and events too\n"                             \
-    "  --log FILE        print that to FILE instead of standard error\n"                                     \
+    "  --log FILE        print that to FILE, also without -v\n"                                              \
     "  -w FILE           write a capture for Wireshark (pcapng): each packet of the\n"                       \
     "                    stack says why it was sent\n"                                                       \
     "  --trace FILE      write what happens, one JSON object a line\n"                                       \

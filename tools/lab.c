@@ -31,7 +31,8 @@ struct lab {
     bool web, no_web; /* --web PORT and --no-web were given */
     int web_fd;       /* listens in the namespace that we came from, -1: nothing does */
     uint16_t http_port;
-    char **command; /* NULL: an interactive shell */
+    pid_t stack, relay; /* 0: there is none */
+    char **command;     /* NULL: an interactive shell */
 };
 
 static volatile sig_atomic_t command_pid; /* to whom SIGTERM and SIGHUP are passed on */
@@ -152,7 +153,8 @@ static pid_t fork_child(void)
     return 0;
 }
 
-/* Starts it and waits until all its services listen.  Its process id, or -1 (printed by the child). */
+/* Starts it and waits until all its services listen.  Its process id, or the negative exit status (printed by
+ * the child). */
 static pid_t start_stack(struct lab *lab)
 {
     int ready[2];
@@ -169,6 +171,7 @@ static pid_t start_stack(struct lab *lab)
         exit(serve_run(&lab->cli, &lab->plan, ready[1]));
     }
     close(ready[1]);
+    int status = 0;
     ssize_t n;
     do
         n = read(ready[0], &byte, 1);
@@ -176,8 +179,8 @@ static pid_t start_stack(struct lab *lab)
     close(ready[0]);
     if (n == 1)
         return child;
-    waitpid(child, NULL, 0);
-    return -1;
+    waitpid(child, &status, 0);
+    return WIFEXITED(status) && WEXITSTATUS(status) == CLI_USAGE ? -CLI_USAGE : -CLI_FAILURE;
 }
 
 /* Before the namespace is left: where the page is to be.  0, or -1 (printed). */
@@ -251,8 +254,22 @@ static void exec_command(const struct lab *lab, pid_t parent, const sigset_t *ma
     _exit(error == ENOENT ? 127 : 126); /* as shells have it */
 }
 
+/* One of ours has ended before its time. */
+static void note_end(struct lab *lab, pid_t child, int status)
+{
+    bool killed = WIFSIGNALED(status);
+    if (child == lab->relay)
+        lab->relay = 0;
+    if (child != lab->stack)
+        return;
+    lab->stack = 0;
+    fprintf(stderr, "rill lab: the stack has ended: %s %d; nothing answers at %s any more\n",
+            killed ? "signal" : "exit status", killed ? WTERMSIG(status) : WEXITSTATUS(status),
+            lab->cli.options.addr);
+}
+
 /* As a shell does: the terminal's signals are for the command, and those sent to us are passed on to it. */
-static int run_command(const struct lab *lab)
+static int run_command(struct lab *lab)
 {
     sigset_t both, before;
     sigemptyset(&both);
@@ -272,8 +289,10 @@ static int run_command(const struct lab *lab)
     command_pid = child;
     sigprocmask(SIG_SETMASK, &before, NULL);
     int status;
-    while (waitpid(child, &status, 0) < 0) {
-        if (errno != EINTR)
+    for (pid_t ended; (ended = waitpid(-1, &status, 0)) != child;) {
+        if (ended > 0)
+            note_end(lab, ended, status);
+        else if (errno != EINTR)
             return complain("waitpid");
     }
     command_pid = 0;
@@ -301,14 +320,15 @@ int lab_enter(void)
 
 static int lab_run(struct lab *lab)
 {
-    pid_t stack = 0, relay = 0;
     name_control();
     if (open_web(lab) != 0)
         return CLI_FAILURE;
     if (lab_enter() != 0)
         return CLI_FAILURE;
-    if (!lab->bare && ((stack = start_stack(lab)) < 0 || (relay = start_relay(lab)) < 0)) {
-        stop_child(stack);
+    if (!lab->bare && (lab->stack = start_stack(lab)) < 0)
+        return (int)-lab->stack;
+    if (!lab->bare && (lab->relay = start_relay(lab)) < 0) {
+        stop_child(lab->stack);
         return CLI_FAILURE;
     }
     if (lab->command == NULL && !lab->bare) {
@@ -318,8 +338,8 @@ static int lab_run(struct lab *lab)
         fputs("The end of the shell is the end of it.\n", stderr);
     }
     int status = run_command(lab);
-    stop_child(relay);
-    stop_child(stack);
+    stop_child(lab->relay);
+    stop_child(lab->stack);
     return status < 0 ? CLI_FAILURE : status;
 }
 

@@ -67,8 +67,8 @@ static int plan_add(const struct cli *cli, const char *word, struct serve_plan *
     int service = find_service(word, len);
     if (!talk && service < 0)
         return cli_usage_error(
-            cli, "unknown service '%.*s'; there are echo, discard, daytime, chargen, slow, http and talk",
-            (int)len, word);
+            cli, "unknown service '%.*s'; there are echo, discard, daytime, chargen, slow, http and talk%s",
+            (int)len, word, strcmp(cli->name, "rill lab") == 0 ? "; a command goes behind --" : "");
     int port = talk ? TALK_PORT : services[service].port;
     if (colon != NULL && (port = cli_port(colon + 1)) < 0)
         return cli_usage_error(cli, "'%s': the port is not a number from 1 to 65535", word);
@@ -346,8 +346,10 @@ static int serve_started(struct cli *cli, struct server *server, struct talk *ta
         return CLI_FAILURE;
     if (server->plan.talk && (talk->server_fd = talk_listen(server->plan.talk_port)) < 0)
         return CLI_FAILURE;
-    if (announce(cli, server, ready_fd) != 0)
+    if (announce(cli, server, ready_fd) != 0) {
+        fprintf(stderr, "%s: standard output: %s\n", cli->name, strerror(errno));
         return CLI_FAILURE;
+    }
     if (server->plan.talk && talk_start(talk, server) != 0)
         return CLI_FAILURE;
     bool failed = serve_loop(cli, server) != 0;
@@ -358,6 +360,16 @@ static int serve_started(struct cli *cli, struct server *server, struct talk *ta
         failed = failed || talk->result != 0;
     }
     return failed ? CLI_FAILURE : 0;
+}
+
+/* One line about what the end waits for. */
+static void announce_end(const struct server *server)
+{
+    if (server->client_count == 0)
+        return;
+    printf("Closing %d connection%s, for at most %d s; Ctrl-C once more ends at once.\n",
+           server->client_count, server->client_count > 1 ? "s" : "", CLI_STOP_MS / 1000);
+    fflush(stdout);
 }
 
 int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd)
@@ -385,6 +397,8 @@ int serve_run(struct cli *cli, const struct serve_plan *plan, int ready_fd)
     control_open(&server.control, cli->options.tun);
     status = serve_started(cli, &server, &talk, ready_fd);
     cli_signals_default(); /* first: what follows prints, and may have to wait for a reader */
+    if (ready_fd < 0 && status == 0)
+        announce_end(&server);
     control_close(&server.control);
     cli_print_stats(cli);
     cli_stop(cli, CLI_STOP_MS);

@@ -82,6 +82,18 @@ int talk_listen(uint16_t port)
     return server;
 }
 
+/* A close with something unread is a reset, which could destroy the answer on its way (RFC 1122 4.2.2.13). */
+static void discard_rest(int client)
+{
+    uint8_t rest[MESSAGE_BYTES];
+    size_t total = 0;
+    ssize_t n;
+    while ((n = rill_recv(client, rest, sizeof rest, MSG_DONTWAIT)) > 0)
+        total += (size_t)n;
+    if (total > 0)
+        printf("(%zu bytes more had come: one message each way)\n", total);
+}
+
 static int converse(int server)
 {
     struct sockaddr_in peer;
@@ -108,6 +120,7 @@ static int converse(int server)
         len--;
     int result = len > 0 ? send_all(client, line, (size_t)len) : 0;
     free(line);
+    discard_rest(client);
     return rill_close(client) < 0 ? -1 : result;
 }
 

@@ -37,8 +37,8 @@ static bool parse(const char *text, uint32_t *addr, uint8_t *prefix_len)
     const char *digits = text + len;
     if (prefix_len == NULL)
         return *digits == '\0';
-    if (*digits++ != '/' || *digits == '\0')
-        return false;
+    if (*digits++ != '/' || *digits == '\0' || (digits[0] == '0' && digits[1] != '\0'))
+        return false; /* 024 would be 20 to some */
     unsigned value = 0;
     for (; *digits >= '0' && *digits <= '9' && value < 100; digits++)
         value = value * 10 + (unsigned)(*digits - '0');

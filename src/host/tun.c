@@ -199,6 +199,10 @@ static int attach(struct tun *tun, const char *name, struct tun_error *error)
                 "lab`, or after setcap cap_net_admin+ep PROGRAM, or let root make it once: ip tuntap "
                 "add %s mode tun user USER, with address, mtu and up",
                 name, name);
+        if (code == ENOTTY)
+            return tun_fail(error, ENODEV,
+                            "not a TUN device: " DEVICE ": as root, rm " DEVICE "; mknod " DEVICE
+                            " c 10 200");
         if (code == EBUSY)
             return tun_fail(error, EBUSY,
                             "%s is used by another program: stop that, or choose another name (tun)", name);
@@ -244,6 +248,20 @@ static void wait_for_carrier(int ctl, const char *name)
     }
 }
 
+/* The kernel would greet the stack with router solicitations.  1: it was on and is off; where it cannot be
+ * set they come, and are dropped. */
+static bool set_ipv6_off(const char *name, bool off)
+{
+    char path[64], was = '1';
+    (void)snprintf(path, sizeof path, "/proc/sys/net/ipv6/conf/%s/disable_ipv6", name);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    bool done = read(fd, &was, 1) == 1 && was == (off ? '0' : '1') && pwrite(fd, off ? "1" : "0", 1, 0) == 1;
+    (void)close(fd);
+    return done;
+}
+
 static int configure(struct tun *tun, int ctl, const struct tun_config *want, struct tun_error *error)
 {
     const char *name = tun->name;
@@ -251,6 +269,7 @@ static int configure(struct tun *tun, int ctl, const struct tun_config *want, st
     char command[100];
     int result;
     tun->before = now;
+    tun->ipv6_put_off = set_ipv6_off(name, true);
     /* Without the right to do it the queue stays as it is: packets may be lost, nothing fails. */
     if (now.txqueuelen < queue_for(want->mtu))
         (void)set_txqueuelen(ctl, name, queue_for(want->mtu));
@@ -345,6 +364,8 @@ void tun_close(struct tun *tun)
         }
         if (now.mtu != before->mtu)
             (void)set_mtu(ctl, tun->name, before->mtu);
+        if (tun->ipv6_put_off)
+            (void)set_ipv6_off(tun->name, false);
         if (now.txqueuelen != before->txqueuelen)
             (void)set_txqueuelen(ctl, tun->name, before->txqueuelen);
         (void)close(ctl);

@@ -42,6 +42,7 @@ struct tun {
     bool gone;    /* somebody has deleted the device: it never comes back */
     bool restore; /* a persistent device: `before` is put back */
     struct tun_link before;
+    bool ipv6_put_off; /* by us */
     uint64_t read_errors, write_errors;
 };
 
