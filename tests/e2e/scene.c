@@ -237,7 +237,7 @@ void scene_needs(const char *program)
     static char out[COMMAND_TEXT_BYTES], why[128];
     if (scene_try(out, "command -v %s", program) == 0)
         return;
-    (void)snprintf(why, sizeof why, "%s is not installed (tools/setup installs it)", program);
+    (void)snprintf(why, sizeof why, "%s is not installed (tools/setup ci installs it)", program);
     netns_skip(why);
 }
 
