@@ -4,6 +4,7 @@
 #include "browser.h"
 #include "scene.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -136,6 +137,50 @@ static void body_relay__many_requests_at_once__each_gets_its_own(void)
 }
 SCENE(relay__many_requests_at_once__each_gets_its_own)
 
+/* More of them than there are places, each with half a request, and none of them ends. */
+static void body_relay__clients_that_never_finish__give_way_to_those_that_ask(void)
+{
+    enum { CLIENTS = 300 };
+    int fd[CLIENTS];
+    char url[64];
+    struct command command = lab(ARGV("lab", "--web", "8100", "--", "sleep", "50"), url);
+    static const char half[] = "GET /page.js HTTP/1.1\r\nHost: local";
+    for (int i = 0; i < CLIENTS; i++) {
+        CHECK((fd[i] = open_local(8100)) >= 0);
+        kernel_write(fd[i], half, sizeof half - 1);
+    }
+    int64_t began_us = mono_us();
+    CHECK(begins(ask(8100, "GET /api/state HTTP/1.1\r\nHost: localhost:8100\r\n\r\n"), "HTTP/1.1 200 "));
+    CHECK(mono_us() - began_us < 5000000);
+    for (int i = 0; i < CLIENTS; i++)
+        CHECK(close(fd[i]) == 0);
+    end(&command);
+}
+SCENE(relay__clients_that_never_finish__give_way_to_those_that_ask)
+
+/* The stack's answer arrives, and the client, which ends nothing itself, is closed. */
+static void body_relay__the_stack_has_ended__the_client_is_closed(void)
+{
+    static char answer[65536];
+    char url[64];
+    struct command command = lab(ARGV("lab", "--web", "8100", "--", "sleep", "50"), url);
+    static const char request[] =
+        "GET /api/state HTTP/1.1\r\nHost: localhost:8100\r\nConnection: close\r\n\r\n";
+    int fd = open_local(8100);
+    CHECK(fd >= 0);
+    kernel_write(fd, request, sizeof request - 1);
+    answer[kernel_read(fd, answer, sizeof answer - 1)] = '\0';
+    CHECK(begins(answer, "HTTP/1.1 200 "));
+    sleep_ms(2000);
+    /* RFC 9293 3.10.7.1: what comes to a connection that is no more is answered by a reset. */
+    CHECK(send(fd, "x", 1, MSG_NOSIGNAL) == 1);
+    sleep_ms(100);
+    CHECK(send(fd, "x", 1, MSG_NOSIGNAL) == -1 && (errno == EPIPE || errno == ECONNRESET));
+    CHECK(close(fd) == 0);
+    end(&command);
+}
+SCENE(relay__the_stack_has_ended__the_client_is_closed)
+
 /* ---- In the browser ---------------------------------------------------------------------------- */
 
 #define TEXT(id) "document.getElementById('" id "').textContent"
@@ -257,6 +302,8 @@ int main(void)
         cmocka_unit_test(lab__port_taken__next_one_or_a_refusal_where_it_was_named),
         cmocka_unit_test(lab__no_web__opens_nothing_and_says_nothing),
         cmocka_unit_test(relay__many_requests_at_once__each_gets_its_own),
+        cmocka_unit_test(relay__clients_that_never_finish__give_way_to_those_that_ask),
+        cmocka_unit_test(relay__the_stack_has_ended__the_client_is_closed),
         cmocka_unit_test(page__in_chromium__shows_a_transfer_and_takes_orders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
