@@ -57,10 +57,14 @@ static void label(const struct trace_seg *seg, char *text, size_t cap)
 
 static void reason(const struct trace_seg *seg, char *text, size_t cap)
 {
+    bool flipped = seg->fate != NULL && strcmp(seg->fate, "corrupt") == 0;
     /* A capture's comment says it in its own words. */
-    bool told_why =
-        seg->fate == NULL || strcmp(seg->fate, "dropped") == 0 || strstr(seg->text, "dropped") != NULL;
-    size_t len = (size_t)snprintf(text, cap, "%s%s%s", seg->lost ? "LOST" : "",
+    bool told_why = flipped || seg->fate == NULL || strcmp(seg->fate, "dropped") == 0 ||
+                    strstr(seg->text, "dropped") != NULL;
+    size_t len = (size_t)snprintf(text, cap, "%s%s%s",
+                                  flipped     ? "BIT FLIPPED: fails the checksum"
+                                  : seg->lost ? "LOST"
+                                              : "",
                                   told_why    ? ""
                                   : seg->lost ? ": "
                                               : "",

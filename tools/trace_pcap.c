@@ -373,16 +373,43 @@ static void reason(struct trace_seg *seg)
     seg->us = ms > 0 && ms < 1e9 ? (uint64_t)(ms * 1000) : 0;
 }
 
+/* What the emulator did is in the comment, before or behind the reason: it becomes the fate, as a trace has
+ * it, and the text is what remains. */
+static void fate(struct trace *trace, struct trace_seg *seg, const struct packet *packet)
+{
+    static const char head[] = "dropped by the emulator: ", flipped[] = "corrupted by the emulator";
+    static const char *const fates[][2] = {{"loss", "loss"},     {"list", "list"},
+                                           {"queue", "limit"},   {"blackout", "blackout"},
+                                           {"memory", "memory"}, {"limit", "limit"}};
+    const char *corrupt = strstr(seg->text, flipped);
+    seg->lost = packet->dropped || corrupt != NULL;
+    if (packet->dropped)
+        seg->fate = "dropped";
+    else if (corrupt != NULL)
+        seg->fate = "corrupt"; /* the receiver's checksum drops it: RFC 9293 MUST-3 */
+    for (size_t i = 0; packet->dropped && i < sizeof fates / sizeof fates[0]; i++) {
+        if (strstr(seg->text, fates[i][0]) != NULL) {
+            seg->fate = fates[i][1];
+            break;
+        }
+    }
+    if (corrupt != NULL) {
+        size_t len = (size_t)(corrupt - seg->text);
+        seg->text = trace_string(trace, seg->text, len >= 2 ? len - 2 : 0);
+    }
+    if (strncmp(seg->text, head, sizeof head - 1) == 0) {
+        seg->text += sizeof head - 1;
+        seg->text += strcspn(seg->text, ";");
+        seg->text += strspn(seg->text, "; ");
+    }
+}
+
 static void build_segment(struct builder *b, const struct packet *packet, bool out, uint64_t t_us)
 {
-    static const char *const fates[][2] = {{"loss", "loss"},
-                                           {"list", "list"},
-                                           {"queue", "limit"},
-                                           {"blackout", "blackout"},
-                                           {"corrupt", "corrupt"}};
     struct flow *flow = flow_of(b, packet, out);
     if (flow == NULL)
         return;
+    const struct flow before = *flow;
     struct trace_seg *seg = trace_add_seg(&b->trace->conns[flow - b->flows]);
     bool syn = (packet->flags & RILL_SYN) != 0;
     if (syn)
@@ -402,14 +429,12 @@ static void build_segment(struct builder *b, const struct packet *packet, bool o
         for (int i = 0; i < 2; i++)
             seg->sack[seg->sacks][i] = relative(flow, !out, packet->sack[seg->sacks][i], false);
     seg->text = packet->comment;
+    fate(b->trace, seg, packet);
     if (out)
         reason(seg);
-    seg->lost = packet->dropped;
-    if (packet->dropped)
-        seg->fate = "dropped";
-    for (size_t i = 0; packet->dropped && i < sizeof fates / sizeof fates[0]; i++)
-        if (strstr(packet->comment, fates[i][0]) != NULL)
-            seg->fate = fates[i][1];
+    for (size_t i = 0; i < 2 && seg->fate != NULL && strcmp(seg->fate, "corrupt") == 0; i++)
+        if (before.way[i].known) /* its numbers may be those of the flipped bit */
+            flow->way[i] = before.way[i];
 }
 
 static int choose_local(const struct reader *r, const char *text, uint32_t *local)

@@ -79,6 +79,12 @@ static const char *name(const struct trace_seg *seg, char text[64])
     return text;
 }
 
+/* A bit that was flipped is no drop of the emulator's: the receiver's checksum does that. */
+static bool flipped(const struct trace_seg *seg)
+{
+    return seg->fate != NULL && strcmp(seg->fate, "corrupt") == 0;
+}
+
 /* ---- Why something was sent again ---------------------------------------------------------------------- */
 
 /* The latest sending of what seg repeats, NULL if it was not seen. */
@@ -128,10 +134,15 @@ static void cause(const struct teller *t, size_t at)
     fprintf(t->out, "            cause: sent at %.6f (%s before)", seconds(old->t_us),
             span(seg->t_us - old->t_us, time));
     const struct trace_seg *lost = answer(conn, old, seg, true), *came = answer(conn, seg, seg, false);
-    if (old->lost)
+    if (flipped(old))
+        fputs("; the emulator flipped a bit in it; its checksum made the receiver drop it", t->out);
+    else if (old->lost)
         fprintf(t->out, "; the emulator dropped it (%s)", old->fate != NULL ? old->fate : "dropped");
     else if (strcmp(seg->why, "REOPENED") == 0)
         fputs("; the peer had no room for it", t->out);
+    else if (lost != NULL && flipped(lost))
+        fprintf(t->out, "; it arrived, and the emulator flipped a bit in its ACK at %.6f",
+                seconds(lost->t_us));
     else if (lost != NULL)
         fprintf(t->out, "; it arrived, and the emulator dropped its ACK at %.6f (%s)", seconds(lost->t_us),
                 lost->fate != NULL ? lost->fate : "dropped");
@@ -166,7 +177,10 @@ static void resent(const struct teller *t, size_t at)
     if (*words != '\0')
         fprintf(t->out, "            %s\n", words);
     cause(t, at);
-    if (seg->lost)
+    if (flipped(seg))
+        fputs("            and in this one, too, the emulator flipped a bit: it fails the checksum\n",
+              t->out);
+    else if (seg->lost)
         fprintf(t->out, "            and this one was lost, too (%s)\n",
                 seg->fate != NULL ? seg->fate : "dropped");
 }

@@ -280,6 +280,45 @@ static void why__lost_acks__are_told_from_lost_data(void **state)
     free(text);
 }
 
+/* Runs a command on a trace that is given as text; the caller frees what it said. */
+static char *said_of(int (*command)(int, char **), const char *lines)
+{
+    FILE *file = fopen(path("b.ndjson"), "w");
+    assert_non_null(file);
+    fprintf(file,
+            "{\"t\":0,\"ev\":\"start\",\"version\":1}\n"
+            "{\"t\":0,\"ev\":\"conn\",\"conn\":1,\"local\":\"10.77.0.2:7\",\"peer\":\"10.77.0.1:50000\"}\n%s",
+            lines);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(RUN(command, (char *)path("b.ndjson")), 0);
+    return read_file(path("out"));
+}
+
+/* Lines of a trace: at T seconds, with what else there is to say. */
+#define SEG(t, dir, flags, seq, len, ack, more)                                                              \
+    "{\"t\":" t ",\"ev\":\"" dir "\",\"conn\":1,\"flags\":\"" flags "\",\"seq\":" seq ",\"seq32\":" seq      \
+    ",\"len\":" len ",\"ack\":" ack ",\"win\":1000,\"rel\":true" more "}\n"
+#define AGAIN(why) ",\"again\":true,\"why\":\"" why "\",\"n\":1"
+#define FATE(dir, fate, flags, seq, len)                                                                     \
+    "{\"t\":0.1,\"ev\":\"link\",\"dir\":\"" dir "\",\"fate\":\"" fate "\",\"conn\":1,\"flags\":\"" flags     \
+    "\",\"seq\":" seq ",\"seq32\":" seq ",\"len\":" len ",\"rel\":true}\n"
+
+static void flipped_bit__is_no_drop_of_the_emulator(void **state)
+{
+    static const char lines[] = SEG("0.1", "out", ".", "1", "10", "1", "")
+        FATE("out", "corrupt", ".", "1", "10") SEG("0.4", "out", ".", "1", "10", "1", AGAIN("RTO"));
+    (void)state;
+    char *text = said_of(why_main, lines);
+    assert_int_equal(
+        lines_with(text, "cause: ", "the emulator flipped a bit in it; its checksum made the receiver"), 1);
+    assert_int_equal(count(text, "the emulator dropped it"), 0);
+    free(text);
+    text = said_of(ladder_main, lines);
+    assert_int_equal(lines_with(text, "✗", "BIT FLIPPED: fails the checksum"), 1);
+    assert_int_equal(count(text, "LOST"), 0);
+    free(text);
+}
+
 static void why__reset__says_who_and_why(void **state)
 {
     static const struct trace_sample_plan plan = {.bytes = 500000, .reset_us = 200000};
@@ -383,6 +422,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(ladder__narrow_terminal__keeps_to_its_width),
         cmocka_unit_test(why__each_retransmission__is_named_with_cause_and_section),
         cmocka_unit_test(why__lost_acks__are_told_from_lost_data),
+        cmocka_unit_test(flipped_bit__is_no_drop_of_the_emulator),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),

@@ -292,6 +292,101 @@ static void capture__local__chooses_the_side(void **state)
     trace_free(&trace);
 }
 
+/* A block of pcapng with its length on both sides; `body` bytes were put behind its head already. */
+static void block_end(struct file *f, size_t start)
+{
+    while (f->len % 4 != 0)
+        put(f, 0, 1);
+    uint32_t len = (uint32_t)(f->len + 4 - start);
+    put(f, len, 4);
+    memcpy(f->data + start + 4, &len, 4);
+}
+
+static void pcapng(struct file *f)
+{
+    static const char *const names[] = {"rill0", "rill0-dropped"};
+    *f = (struct file){.big = false};
+    put(f, 0x0a0d0d0a, 4);
+    put(f, 0, 4);
+    put(f, 0x1a2b3c4d, 4);
+    put(f, 1, 4);
+    put(f, 0xffffffff, 4);
+    put(f, 0xffffffff, 4);
+    block_end(f, 0);
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        size_t start = f->len, len = strlen(names[i]);
+        put(f, 1, 4);
+        put(f, 0, 4);
+        put(f, 101, 4);
+        put(f, 0, 4);
+        put(f, 2, 2);
+        put(f, (uint32_t)len, 2);
+        memcpy(f->data + f->len, names[i], len);
+        f->len += (len + 3) / 4 * 4;
+        block_end(f, start);
+    }
+}
+
+static void commented(struct file *f, uint32_t interface, uint32_t t_us, const struct datagram *d,
+                      const char *comment)
+{
+    static uint8_t ip[65535 + 100];
+    uint32_t len = datagram_build(d, ip);
+    size_t start = f->len, words = strlen(comment);
+    put(f, 6, 4);
+    put(f, 0, 4);
+    put(f, interface, 4);
+    put(f, 0, 4);
+    put(f, t_us, 4);
+    put(f, len, 4);
+    put(f, len, 4);
+    memcpy(f->data + f->len, ip, len);
+    f->len += (len + 3) / 4 * 4;
+    put(f, 1, 2);
+    put(f, (uint32_t)words, 2);
+    memcpy(f->data + f->len, comment, words);
+    f->len += (words + 3) / 4 * 4;
+    block_end(f, start);
+}
+
+/* The comments are those of -w; the fates are the ones that a trace of the same run has. */
+static void capture__comments_of_the_emulator__become_fates(void **state)
+{
+    static struct file f;
+    static struct datagram out, in;
+    struct trace trace;
+    (void)state;
+    out = segment(false, RILL_ACK, 1000, 5000, 1000);
+    out.text_len = 10;
+    in = segment(true, RILL_ACK, 5000, 1000, 1000);
+    in.text_len = 20;
+    pcapng(&f);
+    commented(&f, 0, 1, &out, "new data; corrupted by the emulator");
+    commented(&f, 1, 2, &out, "dropped by the emulator: list; RTO #1, rto 200 ms");
+    commented(&f, 0, 3, &out, "RTO #2, rto 400 ms; duplicated by the emulator");
+    in.seq += 1u << 30; /* the flipped bit */
+    commented(&f, 0, 4, &in, "corrupted by the emulator");
+    in.seq -= 1u << 30;
+    commented(&f, 0, 5, &in, "");
+    assert_int_equal(trace_parse(&trace, f.data, f.len, NULL), 0);
+    assert_int_equal(trace.conn_count, 1);
+    const struct trace_seg *segs = trace.conns[0].segs;
+    assert_int_equal(trace.conns[0].seg_count, 5);
+    assert_true(segs[0].lost && segs[1].lost && !segs[2].lost && segs[3].lost && !segs[4].lost);
+    assert_string_equal(segs[0].fate, "corrupt");
+    assert_string_equal(segs[0].why, "DATA");
+    assert_string_equal(segs[0].text, "new data");
+    assert_string_equal(segs[1].fate, "list");
+    assert_string_equal(segs[1].why, "RTO");
+    assert_int_equal(segs[1].n, 1);
+    assert_int_equal(segs[1].us, 200000);
+    assert_string_equal(segs[2].why, "RTO");
+    assert_string_equal(segs[3].fate, "corrupt");
+    assert_string_equal(segs[3].text, "");
+    assert_int_equal(segs[4].seq, 1);
+    trace_free(&trace);
+}
+
 static void capture__bad__names_the_offset(void **state)
 {
     static struct file f;
@@ -463,6 +558,7 @@ int main(void)
         cmocka_unit_test(arrivals__only_what_overlaps__count_as_sent_again),
         cmocka_unit_test(classic__all_orders_units_and_links__read_alike),
         cmocka_unit_test(capture__local__chooses_the_side),
+        cmocka_unit_test(capture__comments_of_the_emulator__become_fates),
         cmocka_unit_test(capture__bad__names_the_offset),
         cmocka_unit_test(capture_and_trace__of_the_same_run__agree),
         cmocka_unit_test(truncated__anywhere__is_survived),
