@@ -60,6 +60,7 @@ struct rill_packet {
     X(SEG_RESENT, "segments sent again")                                                                     \
     X(RTO_FIRED, "retransmission timer expiries")                                                            \
     X(FAST_RETRANSMIT, "fast retransmits (third duplicate ACK)")                                             \
+    X(FAST_RETRANSMIT_HELD, "third duplicate ACKs without a fast retransmit: not beyond recover (RFC 6582)") \
     X(PARTIAL_ACK, "NewReno partial ACKs")                                                                   \
     X(PROBE_SENT, "zero-window probes sent")                                                                 \
     X(KEEPALIVE_SENT, "keep-alive probes sent")                                                              \

@@ -30,6 +30,7 @@ struct half_open {
     uint8_t resent : 4;    /* SYN,ACKs sent again */
     bool sent_once : 1,
         sent_twice : 1; /* SYN,ACKs that have left, by the timer or for a SYN that came again */
+    bool timed_out : 1; /* the one that is due is the timer's */
 };
 _Static_assert(sizeof(struct half_open) <= 64, "a half-open record stays small");
 

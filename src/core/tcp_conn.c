@@ -112,7 +112,10 @@ void tcp_enter(struct rill_engine *e, struct tcb *c, enum rill_tcp_state state)
 {
     ASSERT(c->state == RILL_CLOSED);
     table_insert(&e->conns, &e->mem, &e->conns.tcbs, &c->node);
-    tcp_set_state(e, c, state);
+    if (state == RILL_SYN_RECEIVED)
+        c->state = (uint8_t)state; /* its record has told of it */
+    else
+        tcp_set_state(e, c, state);
 }
 
 int tcp_need_flight(struct rill_engine *e, struct tcb *c)

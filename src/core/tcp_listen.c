@@ -115,12 +115,18 @@ void port_close(struct rill_engine *e, struct port *port)
 
 /* ---- Half-open records --------------------------------------------------------------------------------- */
 
-void half_open_free(struct rill_engine *e, struct half_open *half)
+static void release(struct rill_engine *e, struct half_open *half)
 {
     half->port->half_count--;
     table_remove(&e->conns, &e->conns.halves, &half->node);
     list_remove(&half->link);
     mem_free(&e->mem, half, sizeof *half);
+}
+
+void half_open_free(struct rill_engine *e, struct half_open *half)
+{
+    engine_trace_state(e, &half->node, RILL_SYN_RECEIVED, RILL_CLOSED);
+    release(e, half);
 }
 
 static uint16_t syn_window(const struct tcp_opts *opts)
@@ -157,6 +163,7 @@ static bool half_open_new(struct rill_engine *e, struct port *port, const struct
     table_insert(&e->conns, &e->mem, &e->conns.halves, &half->node);
     half_open_touch(e, half);
     engine_count(e, RILL_HALF_OPEN);
+    engine_trace_state(e, &half->node, RILL_LISTEN, RILL_SYN_RECEIVED);
     return true;
 }
 
@@ -238,7 +245,7 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
     if (half->sent_once && !half->sent_twice) /* Karn: the SYN,ACK is timed if it was sent once */
         rtt_sample(&c->rtt, e->now_us + SYNACK_RTO_US - half->deadline_us, e->config.rto_min_us,
                    e->config.rto_max_us);
-    half_open_free(e, half);
+    release(e, half);
     old = table_find(&e->conns, &e->conns.waits, c->node.raddr, c->node.rport, c->node.lport);
     if (old != NULL) /* MAY-2: it was worth keeping until now */
         tcp_time_wait_free(e, (struct time_wait *)old);
@@ -309,12 +316,15 @@ struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const
 /* For the trace: the record seen as the TCB that it may become, so that numbers are relative. */
 static void trace_syn_ack(struct rill_engine *e, const struct half_open *half, const struct tcp_build *build)
 {
+    struct tcp_why why = {.why = RILL_WHY_SYN_ACK};
     struct tcb view = {.node = half->node, .snd.iss32 = half->iss32, .rcv.irs32 = half->irs32};
     rtt_init(&view.rtt);
     view.state = RILL_SYN_RECEIVED;
     view.snd.una = view.snd.nxt = tcp_iss(&view);
     view.rcv.nxt = tcp_irs(&view) + 1;
-    engine_trace_out(e, &view, build, 0, half->sent_twice, (struct tcp_why){.why = RILL_WHY_SYN_ACK});
+    if (half->timed_out)
+        why = (struct tcp_why){RILL_WHY_RTO, half->resent, (uint32_t)(SYNACK_RTO_US << (half->resent - 1))};
+    engine_trace_out(e, &view, build, 0, half->sent_twice, why);
 }
 
 bool half_open_output(struct rill_engine *e, struct rill_packet *out)
@@ -347,6 +357,7 @@ bool half_open_output(struct rill_engine *e, struct rill_packet *out)
         engine_count(e, RILL_SEG_RESENT);
     if (e->config.trace != NULL)
         trace_syn_ack(e, half, &build);
+    half->timed_out = false;
     list_remove(&half->link);
     list_append(&e->conns.half_queue[half->resent], &half->link);
     half->deadline_us = e->now_us + (SYNACK_RTO_US << half->resent);
@@ -367,7 +378,9 @@ void half_open_advance(struct rill_engine *e)
                 continue;
             }
             half->resent++;
+            half->timed_out = true;
             half_open_touch(e, half);
+            engine_count(e, RILL_RTO_FIRED);
         }
     }
 }

@@ -154,10 +154,15 @@ static struct tcp_why why_lost(const struct rill_engine *e, const struct tcb *c)
     if (why.why == RILL_WHY_RTO && !fl->rexmit_now) {
         why.why = RILL_WHY_AFTER_RTO;
     } else if (why.why == RILL_WHY_RTO) {
+        struct rtt expired = c->rtt; /* as it was before the timeout doubled it */
+        if (expired.backoff > 0)
+            expired.backoff--;
         why.count = fl->rto_count;
-        why.us = (uint32_t)rtt_rto_us(&c->rtt, e->config.rto_max_us);
-    } else if (why.why == RILL_WHY_FAST_RETRANSMIT) {
+        why.us = (uint32_t)rtt_rto_us(&expired, e->config.rto_max_us);
+    } else if (why.why == RILL_WHY_FAST_RETRANSMIT && fl->rexmit_now) {
         why.count = min_u32(fl->dup_acks, 3); /* the third decided; more may have come in the same batch */
+    } else if (why.why == RILL_WHY_FAST_RETRANSMIT || (why.why == RILL_WHY_PARTIAL_ACK && !fl->rexmit_now)) {
+        why.why = RILL_WHY_REOPENED; /* recovery marks one segment; others were marked before */
     } else if (why.why == RILL_WHY_PMTU) {
         why.count = c->pmtu;
     } else if (why.why == RILL_WHY_PROBE) {

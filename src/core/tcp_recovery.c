@@ -108,9 +108,13 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
         c->cc.cwnd = min_u32(c->cc.cwnd + c->cc.smss, c->cc.ssthresh + tcp_flight(c));
         return;
     }
-    if (engine_breaks(e, RILL_BREAK_NO_FAST_RETRANSMIT) || fl->dup_acks != DUP_THRESH ||
-        c->snd.una <= fl->recover)
+    if (engine_breaks(e, RILL_BREAK_NO_FAST_RETRANSMIT) || fl->dup_acks != DUP_THRESH)
         return;
+    if (c->snd.una <=
+        fl->recover) { /* RFC 6582 3.2 step 2: perhaps only echoes of what the last recovery sent */
+        engine_event(e, RILL_FAST_RETRANSMIT_HELD, c, NULL);
+        return;
+    }
     engine_event(e, RILL_FAST_RETRANSMIT, c, NULL);
     /* What limited transmit has added does not count: it is what exceeds cwnd. */
     c->cc.ssthresh = c->cc.ops->on_loss(&c->cc, min_u32(tcp_flight(c), c->cc.cwnd));

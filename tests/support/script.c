@@ -48,7 +48,8 @@ void rig_trace(void *ctx, const struct rill_trace_event *event)
 {
     /* RFC 9293 3.3.2, figure 5, and the paths to CLOSED; a passive open that completes makes a TCB. */
     static const uint16_t edges[] = {
-        [RILL_CLOSED] = 1 << RILL_SYN_SENT | 1 << RILL_SYN_RECEIVED,
+        [RILL_CLOSED] = 1 << RILL_SYN_SENT,
+        [RILL_LISTEN] = 1 << RILL_SYN_RECEIVED,
         [RILL_SYN_SENT] = 1 << RILL_SYN_RECEIVED | 1 << RILL_ESTABLISHED | 1 << RILL_FIN_WAIT_1,
         [RILL_SYN_RECEIVED] = 1 << RILL_ESTABLISHED | 1 << RILL_FIN_WAIT_1,
         [RILL_ESTABLISHED] = 1 << RILL_FIN_WAIT_1 | 1 << RILL_CLOSE_WAIT,
@@ -67,6 +68,8 @@ void rig_trace(void *ctx, const struct rill_trace_event *event)
         t->ended += event->state == RILL_CLOSED;
         if (event->state != RILL_CLOSED && (edges[event->state_from] & 1 << event->state) == 0)
             rig_failed(t, "no such edge in RFC 9293 figure 5");
+    } else if (event->kind == RILL_TRACE_SEGMENT_OUT) {
+        t->said = *event;
     } else if (event->kind == RILL_TRACE_EVENT) {
         log_time(t);
         fprintf(t->log_to, "      (%s)\n", rill_event_name(event->event));

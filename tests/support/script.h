@@ -75,6 +75,7 @@ struct rig {
     rill_time now_us, start_us, mark_us;
     uint64_t marked[RILL_EVENT_COUNT];
     struct rig_packet *queue;           /* what has left and no out() has taken yet */
+    struct rill_trace_event said;       /* of the segment that has left last: its reason */
     unsigned int ended;                 /* connections of which the trace has said CLOSED */
     unsigned int first, queued, inputs; /* queue[first] is the oldest of `queued` */
     const char *file;                   /* of the line that runs */
