@@ -33,10 +33,10 @@ static const struct {
     {"FAST_RETRANSMIT", "duplicate ACKs say that later segments arrive and this one does not",
      "RFC 5681 3.2"},
     {"PARTIAL_ACK", "an ACK in recovery that covers only part: the next hole is lost, too", "RFC 6582 3.2"},
-    {"PMTU", "a router said that the packet was too big: again, in smaller pieces", "RFC 1191 6.5"},
+    {"PMTU", "a router said that the packet was too big: again, in smaller pieces", "RFC 1191 6.4"},
     {"REOPENED", "the peer's window was closed when it came and is open now", "RFC 9293 3.8.6.1"},
-    {"SYN", "no answer to the SYN", "RFC 9293 3.8.3"},
-    {"SYN_ACK", "no ACK of the SYN-ACK, or the peer repeated its SYN", "RFC 9293 3.8.3"},
+    {"SYN", "no answer to the SYN came in time", "RFC 9293 3.8.1"},
+    {"SYN_ACK", "no ACK of the SYN-ACK came in time", "RFC 9293 3.8.1"},
     {"PROBE", "the peer's window is closed; the probe asks whether it has opened", "RFC 9293 3.8.6.1"},
     {"KEEPALIVE", "nothing was heard for long; the probe asks whether the peer is alive", "RFC 9293 3.8.4"}};
 
@@ -161,6 +161,19 @@ static void cause(const struct teller *t, size_t at)
     fputc('\n', t->out);
 }
 
+/* Whether the peer's SYN came again between the sending before and this one, which answers it then. */
+static bool answers_syn(const struct trace_conn *conn, size_t at)
+{
+    const struct trace_seg *seg = &conn->segs[at], *old = sent_before(conn, at);
+    if ((seg->flags & (RILL_SYN | RILL_ACK)) != (RILL_SYN | RILL_ACK) || strcmp(seg->why, "RTO") == 0 ||
+        old == NULL)
+        return false;
+    for (old++; old < seg; old++)
+        if (old->out != seg->out && !old->lost && (old->flags & (RILL_SYN | RILL_ACK)) == RILL_SYN)
+            return true;
+    return false;
+}
+
 static void resent(const struct teller *t, size_t at)
 {
     const struct trace_seg *seg = &t->conn->segs[at];
@@ -171,6 +184,10 @@ static void resent(const struct teller *t, size_t at)
             words = reasons[i].words;
             rfc = reasons[i].rfc;
         }
+    }
+    if (answers_syn(t->conn, at)) {
+        words = "the peer repeated its SYN: it has not seen the answer";
+        rfc = "RFC 9293 3.8.1, 3.10.7.4";
     }
     fprintf(t->out, "%11.6f %s sent %s again%s%s  [%s]\n", seconds(seg->t_us), seg->out ? "rill" : "the peer",
             name(seg, what), *seg->text != '\0' ? ": " : "", seg->text, rfc);
@@ -215,9 +232,23 @@ static int limit_between(const struct trace_conn *conn, uint64_t from_us, uint64
     return most;
 }
 
-/* Before a segment with data leaves: how long had nothing left, and why? */
-static void stall(struct teller *t, const struct trace_seg *seg)
+/* Whether the timer made seg leave: it says so, or the timer's line stands before it; where nobody says why
+ * it came again, the timer is what is left when no duplicate ACK and no SYN has come. */
+static bool timer_expired(const struct teller *t, size_t at)
 {
+    const struct trace_seg *seg = &t->conn->segs[at];
+    if (strcmp(seg->why, "RTO") == 0)
+        return true;
+    for (size_t i = t->at_note; i-- > 0 && t->conn->notes[i].t_us >= t->silent_from_us;)
+        if (t->conn->notes[i].kind == NOTE_TIMER && strcmp(t->conn->notes[i].a, "XMIT") == 0)
+            return true;
+    return *seg->why == '\0' && seg->again && t->dup_acks < 3 && !answers_syn(t->conn, at);
+}
+
+/* Before a segment with data leaves: how long had nothing left, and why? */
+static void stall(struct teller *t, size_t at)
+{
+    const struct trace_seg *seg = &t->conn->segs[at];
     char time[32];
     uint64_t us = seg->t_us - t->silent_from_us;
     bool waited = t->nxt > 0 && us >= STALL_MIN_US;
@@ -226,8 +257,10 @@ static void stall(struct teller *t, const struct trace_seg *seg)
     if (!waited)
         return;
     if (t->una < t->nxt && !(limit >= 2)) {
-        words = "no ACK came for what was in flight; the timer had to expire first";
-        rfc = "RFC 6298 5";
+        bool timer = timer_expired(t, at);
+        words = timer ? "no ACK came for what was in flight; the timer had to expire first"
+                      : "no ACK came for what was in flight";
+        rfc = timer ? "RFC 6298 5" : "RFC 9293 3.8.1";
     } else if (limit < 0 && t->conn->number_count == 0 && t->edge_known && t->edge <= t->nxt) {
         words = limits[2].words;
         rfc = limits[2].rfc;
@@ -337,7 +370,7 @@ static void tell(const struct trace_conn *conn, FILE *out)
         for (; t.at_note < conn->note_count && conn->notes[t.at_note].order < seg->order; t.at_note++)
             note(&t, &conn->notes[t.at_note]);
         if (seg->out && trace_end(seg) > seg->seq && !trace_is_probe(seg))
-            stall(&t, seg);
+            stall(&t, i);
         if (trace_is_probe(seg))
             probe(&t, seg);
         else if (trace_is_resent(seg))

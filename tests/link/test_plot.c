@@ -319,6 +319,28 @@ static void flipped_bit__is_no_drop_of_the_emulator(void **state)
     free(text);
 }
 
+/* RFC 9293 3.8.1: the timer brings the SYN-ACK again, or the peer's SYN does. */
+static void why__syn_ack_again__tells_the_timer_from_a_repeated_syn(void **state)
+{
+    (void)state;
+    char *text =
+        said_of(why_main, SEG("0.1", "in", "S", "0", "0", "0", "") SEG("0.1", "out", "S.", "0", "0", "1", "")
+                              SEG("1.1", "in", "S", "0", "0", "0", ",\"again\":true")
+                                  SEG("1.1", "out", "S.", "0", "0", "1", AGAIN("SYN_ACK")));
+    assert_int_equal(lines_with(text, "sent the SYN-ACK again", "[RFC 9293 3.8.1, 3.10.7.4]"), 1);
+    assert_int_equal(count(text, "the peer repeated its SYN"), 1);
+    assert_int_equal(count(text, "the timer had to expire"), 0);
+    assert_int_equal(count(text, "3.8.3"), 0);
+    free(text);
+    text =
+        said_of(why_main, SEG("0.1", "in", "S", "0", "0", "0", "") SEG("0.1", "out", "S.", "0", "0", "1", "")
+                              SEG("1.1", "out", "S.", "0", "0", "1", AGAIN("RTO")));
+    assert_int_equal(lines_with(text, "sent the SYN-ACK again", "[RFC 6298 5.4-5.6]"), 1);
+    assert_int_equal(count(text, "repeated its SYN"), 0);
+    assert_int_equal(count(text, "the timer had to expire"), 1);
+    free(text);
+}
+
 static void why__reset__says_who_and_why(void **state)
 {
     static const struct trace_sample_plan plan = {.bytes = 500000, .reset_us = 200000};
@@ -423,6 +445,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(why__each_retransmission__is_named_with_cause_and_section),
         cmocka_unit_test(why__lost_acks__are_told_from_lost_data),
         cmocka_unit_test(flipped_bit__is_no_drop_of_the_emulator),
+        cmocka_unit_test(why__syn_ack_again__tells_the_timer_from_a_repeated_syn),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),
