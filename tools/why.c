@@ -58,6 +58,7 @@ struct teller {
     uint64_t nxt;                                  /* what has been sent */
     bool acked, edge_known, emulated;              /* emulated: the file tells what the emulator dropped */
     size_t dup_acks;
+    uint64_t progress_us; /* when the last ACK of new data came */
 };
 
 static double seconds(uint64_t us) { return (double)us / 1e6; }
@@ -245,6 +246,39 @@ static bool timer_expired(const struct teller *t, size_t at)
     return *seg->why == '\0' && seg->again && t->dup_acks < 3 && !answers_syn(t->conn, at);
 }
 
+static void count_stall(struct teller *t, uint64_t us)
+{
+    t->stalls++;
+    t->stall_us += us;
+    t->longest_us = us > t->longest_us ? us : t->longest_us;
+}
+
+/* Duplicate ACKs came, and yet nothing left: was a fast retransmit due, and why was there none? */
+static void stall_with_dup_acks(struct teller *t, const struct trace_seg *seg, uint64_t us, bool timer)
+{
+    char time[32];
+    const struct trace_note *held = NULL;
+    for (size_t i = t->at_note; i-- > 0 && t->conn->notes[i].t_us >= t->progress_us;)
+        if (t->conn->notes[i].kind == NOTE_EVENT && strcmp(t->conn->notes[i].a, "FAST_RETRANSMIT_HELD") == 0)
+            held = &t->conn->notes[i];
+    count_stall(t, us);
+    fprintf(
+        t->out,
+        "%11.6f stall: nothing new left for %s since %.6f: %zu duplicate ACK%s came, but no ACK of new data",
+        seconds(seg->t_us), span(us, time), seconds(t->silent_from_us), t->dup_acks,
+        t->dup_acks > 1 ? "s" : "");
+    if (held != NULL)
+        fputs("; no fast retransmit, for the ACK does not cover more than recover: it may answer what was "
+              "sent again",
+              t->out);
+    else if (timer && t->dup_acks < 3)
+        fputs(", too few for a fast retransmit", t->out);
+    fprintf(t->out, "%s  [%s]\n", timer ? "; the timer had to expire first" : "",
+            held != NULL ? "RFC 6582 3.2"
+            : timer      ? "RFC 6298 5"
+                         : "RFC 5681 3.2");
+}
+
 /* Before a segment with data leaves: how long had nothing left, and why? */
 static void stall(struct teller *t, size_t at)
 {
@@ -258,6 +292,10 @@ static void stall(struct teller *t, size_t at)
         return;
     if (t->una < t->nxt && !(limit >= 2)) {
         bool timer = timer_expired(t, at);
+        if (t->dup_acks > 0) {
+            stall_with_dup_acks(t, seg, us, timer);
+            return;
+        }
         words = timer ? "no ACK came for what was in flight; the timer had to expire first"
                       : "no ACK came for what was in flight";
         rfc = timer ? "RFC 6298 5" : "RFC 9293 3.8.1";
@@ -267,9 +305,7 @@ static void stall(struct teller *t, size_t at)
     }
     if (words == NULL) /* the application had nothing to send: no stall */
         return;
-    t->stalls++;
-    t->stall_us += us;
-    t->longest_us = us > t->longest_us ? us : t->longest_us;
+    count_stall(t, us);
     fprintf(t->out, "%11.6f stall: nothing new left for %s since %.6f: %s  [%s]\n", seconds(seg->t_us),
             span(us, time), seconds(t->silent_from_us), words, rfc);
 }
@@ -316,6 +352,7 @@ static void follow(struct teller *t, const struct trace_seg *seg)
         t->dup_acks = same && seg->ack + seg->win == t->edge ? t->dup_acks + 1
                       : seg->ack > t->una                    ? 0
                                                              : t->dup_acks;
+        t->progress_us = seg->ack > t->una ? seg->t_us : t->progress_us;
         t->una = seg->ack > t->una ? seg->ack : t->una;
         t->edge = seg->ack + seg->win;
         t->acked = t->edge_known = true;

@@ -341,6 +341,31 @@ static void why__syn_ack_again__tells_the_timer_from_a_repeated_syn(void **state
     free(text);
 }
 
+/* RFC 6582 3.2, step 2: no fast retransmit unless the ACK covers more than recover; then only the timer
+ * helps. */
+#define DUP_ACKS                                                                                             \
+    SEG("0.1", "out", ".", "1", "10", "1", "")                                                               \
+    SEG("0.1", "in", ".", "1", "0", "1", "")                                                                 \
+    SEG("0.2", "in", ".", "1", "0", "1", "")                                                                 \
+    SEG("0.2", "in", ".", "1", "0", "1", "")                                                                 \
+    SEG("0.2", "in", ".", "1", "0", "1", "")
+static void why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retransmit(void **state)
+{
+    static const char lines[] = DUP_ACKS
+        "{\"t\":0.2,\"ev\":\"event\",\"conn\":1,\"name\":\"FAST_RETRANSMIT_HELD\",\"text\":\"x\"}\n" SEG(
+            "0.9", "out", ".", "1", "10", "1", AGAIN("RTO"));
+    (void)state;
+    char *text = said_of(why_main, lines);
+    assert_int_equal(lines_with(text, "stall: ", "3 duplicate ACKs came"), 1);
+    assert_int_equal(lines_with(text, "does not cover more than recover", "[RFC 6582 3.2]"), 1);
+    assert_int_equal(count(text, "no ACK came"), 0);
+    free(text);
+    text = said_of(why_main, DUP_ACKS SEG("0.9", "out", ".", "1", "10", "1", AGAIN("RTO")));
+    assert_int_equal(lines_with(text, "3 duplicate ACKs came", "[RFC 6298 5]"), 1);
+    assert_int_equal(count(text, "recover"), 0);
+    free(text);
+}
+
 static void why__reset__says_who_and_why(void **state)
 {
     static const struct trace_sample_plan plan = {.bytes = 500000, .reset_us = 200000};
@@ -446,6 +471,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(why__lost_acks__are_told_from_lost_data),
         cmocka_unit_test(flipped_bit__is_no_drop_of_the_emulator),
         cmocka_unit_test(why__syn_ack_again__tells_the_timer_from_a_repeated_syn),
+        cmocka_unit_test(why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retransmit),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),
