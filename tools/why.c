@@ -68,15 +68,16 @@ static const char *span(uint64_t us, char text[32])
     return svg_amount((double)us / 1e6, UNIT_SECONDS, text);
 }
 
-/* "1461:2921(1460)", "the SYN", "the FIN". */
-static const char *name(const struct trace_seg *seg, char text[64])
+/* "1461:2921(1460)", "the SYN", "the FIN", "1:4(3) and the FIN". */
+static const char *name(const struct trace_seg *seg, char text[96])
 {
     if (seg->flags & RILL_SYN)
-        (void)snprintf(text, 64, "%s", seg->flags & RILL_ACK ? "the SYN-ACK" : "the SYN");
+        (void)snprintf(text, 96, "%s", seg->flags & RILL_ACK ? "the SYN-ACK" : "the SYN");
     else if (seg->len == 0 && (seg->flags & RILL_FIN))
-        (void)snprintf(text, 64, "the FIN");
+        (void)snprintf(text, 96, "the FIN");
     else
-        (void)snprintf(text, 64, "%" PRIu64 ":%" PRIu64 "(%u)", seg->seq, seg->seq + seg->len, seg->len);
+        (void)snprintf(text, 96, "%" PRIu64 ":%" PRIu64 "(%u)%s", seg->seq, seg->seq + seg->len, seg->len,
+                       seg->flags & RILL_FIN ? " and the FIN" : "");
     return text;
 }
 
@@ -179,7 +180,7 @@ static void resent(const struct teller *t, size_t at)
 {
     const struct trace_seg *seg = &t->conn->segs[at];
     const char *words = "", *rfc = "RFC 9293 3.8.1";
-    char what[64];
+    char what[96];
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (strcmp(seg->why, reasons[i].name) == 0) {
             words = reasons[i].words;

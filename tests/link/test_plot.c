@@ -366,6 +366,15 @@ static void why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retran
     free(text);
 }
 
+static void why__data_with_a_fin_again__names_the_fin(void **state)
+{
+    (void)state;
+    char *text = said_of(why_main, SEG("0.1", "out", "F.", "1", "3", "1", "")
+                                       SEG("0.4", "out", "F.", "1", "3", "1", AGAIN("RTO")));
+    assert_int_equal(lines_with(text, "rill sent 1:4(3) and the FIN again", ""), 1);
+    free(text);
+}
+
 static void why__reset__says_who_and_why(void **state)
 {
     static const struct trace_sample_plan plan = {.bytes = 500000, .reset_us = 200000};
@@ -472,6 +481,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(flipped_bit__is_no_drop_of_the_emulator),
         cmocka_unit_test(why__syn_ack_again__tells_the_timer_from_a_repeated_syn),
         cmocka_unit_test(why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retransmit),
+        cmocka_unit_test(why__data_with_a_fin_again__names_the_fin),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),
