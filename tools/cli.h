@@ -135,8 +135,8 @@ void cli_stop(struct cli *cli, int timeout_ms);
 /* Prints the counters if --stats was given; before rill_stop. */
 void cli_print_stats(const struct cli *cli);
 
-/* SIGINT and SIGTERM become readable on the descriptor returned, and SIGPIPE is ignored.  cli_signals_default
- * undoes the first, so that one more of them ends the program at once. */
+/* SIGINT and SIGTERM become readable on the descriptor returned, and SIGPIPE and SIGXFSZ are ignored.
+ * cli_signals_default undoes the first, so that one more of them ends the program at once. */
 int cli_signals_open(void);
 void cli_signals_default(void);
 

@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "control.h"
 #include "lesson.h"
+#include "orphans.h"
 #include "relay.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ struct lab {
     int web_fd;       /* listens in the namespace that we came from, -1: nothing does */
     uint16_t http_port;
     pid_t stack, relay; /* 0: there is none */
+    bool lost;          /* the stack ended before the command did */
     char **command;     /* NULL: an interactive shell */
 };
 
@@ -153,6 +155,15 @@ static pid_t fork_child(void)
     return 0;
 }
 
+static void say_end(int status)
+{
+    if (WIFSIGNALED(status))
+        fprintf(stderr, "rill lab: the stack was killed by signal %d (%s)", WTERMSIG(status),
+                strsignal(WTERMSIG(status)));
+    else
+        fprintf(stderr, "rill lab: the stack has ended: exit status %d", WEXITSTATUS(status));
+}
+
 /* Starts it and waits until all its services listen.  Its process id, or the negative exit status (printed by
  * the child). */
 static pid_t start_stack(struct lab *lab)
@@ -180,6 +191,10 @@ static pid_t start_stack(struct lab *lab)
     if (n == 1)
         return child;
     waitpid(child, &status, 0);
+    if (WIFSIGNALED(status)) {
+        say_end(status);
+        fputc('\n', stderr);
+    }
     return WIFEXITED(status) && WEXITSTATUS(status) == CLI_USAGE ? -CLI_USAGE : -CLI_FAILURE;
 }
 
@@ -257,15 +272,15 @@ static void exec_command(const struct lab *lab, pid_t parent, const sigset_t *ma
 /* One of ours has ended before its time. */
 static void note_end(struct lab *lab, pid_t child, int status)
 {
-    bool killed = WIFSIGNALED(status);
     if (child == lab->relay)
         lab->relay = 0;
     if (child != lab->stack)
         return;
     lab->stack = 0;
-    fprintf(stderr, "rill lab: the stack has ended: %s %d; nothing answers at %s any more\n",
-            killed ? "signal" : "exit status", killed ? WTERMSIG(status) : WEXITSTATUS(status),
-            lab->cli.options.addr);
+    lab->lost = true;
+    say_end(status);
+    fprintf(stderr, "; nothing answers at %s any more\n", lab->cli.options.addr);
+    orphans_abort(cli_own_addr(&lab->cli)); /* the command must not wait for minutes for it */
 }
 
 /* As a shell does: the terminal's signals are for the command, and those sent to us are passed on to it. */
@@ -340,7 +355,7 @@ static int lab_run(struct lab *lab)
     int status = run_command(lab);
     stop_child(lab->relay);
     stop_child(lab->stack);
-    return status < 0 ? CLI_FAILURE : status;
+    return status < 0 || (status == 0 && lab->lost) ? CLI_FAILURE : status;
 }
 
 /* ---- The command line ---------------------------------------------------------------------------------- */
@@ -378,7 +393,8 @@ static const char usage[] =
     "                    '--out loss 2% --break no-fast-retransmit'\n"
     "  --dir DIR         where both leave their files (.)\n" CLI_OPTIONS_TEXT "\n"
     "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
-    "ended it; 1 if the lab could not be made, 2 for a usage error.\n";
+    "ended it; 1 if the lab could not be made or the stack in it ended before CMD\n"
+    "did, 2 for a usage error.\n";
 
 /* With --lesson or --compare there is no command and no service. */
 static int lab_lesson(const struct lab *lab, struct lesson_request *request, int count)

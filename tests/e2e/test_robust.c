@@ -258,15 +258,46 @@ static void body_device__is_made__without_ipv6(void)
 }
 SCENE(device__is_made__without_ipv6)
 
+#define KILL_THE_STACK                                                                                       \
+    "for p in /proc/[0-9]*; do p=${p#/proc/}; read -r line </proc/$p/stat; set -- $line; "                   \
+    "[ \"$4\" = $PPID ] && [ $p != $$ ] && kill -9 $p; done; "
+
 static void body_lab__stack_is_killed__is_said(void)
 {
     static char out[COMMAND_TEXT_BYTES];
-    CHECK(scene_try(out, "timeout 10 \"$RILL\" lab echo -- sh -c 'for p in /proc/[0-9]*; do "
-                         "p=${p#/proc/}; read -r line </proc/$p/stat; set -- $line; "
-                         "[ \"$4\" = $PPID ] && [ $p != $$ ] && kill -9 $p; done; sleep 0.5; exit 3'") == 3);
-    CHECK(strstr(out, "rill lab: the stack has ended: signal 9") != NULL);
+    CHECK(scene_try(out, "timeout 10 \"$RILL\" lab echo -- sh -c '" KILL_THE_STACK "sleep 0.5; exit 3'") ==
+          3);
+    CHECK(strstr(out, "rill lab: the stack was killed by signal 9 (Killed); ") != NULL);
+    CHECK(scene_try(out, "timeout 10 \"$RILL\" lab echo -- sh -c '" KILL_THE_STACK "sleep 0.5'") == 1);
 }
 SCENE(lab__stack_is_killed__is_said)
+
+/* One that waits for the service's data, which no retransmission would end. */
+static void body_lab__stack_is_killed__connections_with_it_end(void)
+{
+    static char out[COMMAND_TEXT_BYTES];
+    scene_needs("nc");
+    CHECK(scene_try(out, "timeout 10 \"$RILL\" lab echo -- sh -c '"
+                         "sleep 20 | nc 10.77.0.2 7 & sleep 0.5; " KILL_THE_STACK "exec 2>&1; "
+                         "n=0; while pidof nc >/dev/null && [ $n -lt 40 ]; do n=$((n + 1)); sleep 0.1; done; "
+                         "[ $n -lt 40 ] && echo over in time'") == 1);
+    CHECK(strstr(out, "over in time") != NULL);
+}
+SCENE(lab__stack_is_killed__connections_with_it_end)
+
+/* As on a full disk: what was served goes on. */
+static void body_capture__file_size_limit__stops_the_capture_only(void)
+{
+    static char out[COMMAND_TEXT_BYTES];
+    scene_needs("nc");
+    signal(SIGXFSZ, SIG_DFL); /* who runs this may ignore it */
+    CHECK(scene_try(out, "ulimit -f 1; timeout 10 \"$RILL\" lab -w c.pcapng echo -- sh -c "
+                         "'sleep 0.1; for i in 1 2 3 4 5; do head -c 3000 /dev/zero | nc -N 10.77.0.2 7 "
+                         "| wc -c; done; sleep 1.2; echo good | nc -N 10.77.0.2 7'") == 0);
+    CHECK(strstr(out, "rill: c.pcapng: File too large; nothing more is written to it\n") != NULL);
+    CHECK(strstr(out, "good\n") != NULL && strstr(out, "killed") == NULL);
+}
+SCENE(capture__file_size_limit__stops_the_capture_only)
 
 static void body_serve__signal_and_a_client_that_stays__says_what_it_waits_for(void)
 {
@@ -298,6 +329,8 @@ int main(void)
         cmocka_unit_test(dev_net_tun__is_a_file__is_named),
         cmocka_unit_test(device__is_made__without_ipv6),
         cmocka_unit_test(lab__stack_is_killed__is_said),
+        cmocka_unit_test(lab__stack_is_killed__connections_with_it_end),
+        cmocka_unit_test(capture__file_size_limit__stops_the_capture_only),
         cmocka_unit_test(serve__signal_and_a_client_that_stays__says_what_it_waits_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
