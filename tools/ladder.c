@@ -35,6 +35,8 @@ struct ladder {
     const struct trace_conn *conn;
     size_t max;
     bool colour;
+    uint64_t last_us; /* of the line before, if there was any */
+    bool any;
     size_t arrow, reason; /* columns between the two lines, and for the reason behind; 0: no end */
 };
 
@@ -91,9 +93,15 @@ static const char *told(const struct trace_note *note, char text[100])
     return text;
 }
 
-static const char *paused(uint64_t us, char text[40])
+/* Before a line of t_us: "50 ms later" if the line before is that much older, else NULL. */
+static const char *paused(struct ladder *l, uint64_t t_us, char text[40])
 {
     char amount[32];
+    uint64_t us = l->any && t_us > l->last_us ? t_us - l->last_us : 0;
+    l->any = true;
+    l->last_us = t_us;
+    if (us < GAP_US)
+        return NULL;
     (void)snprintf(text, 40, "%s later", svg_amount((double)us / 1e6, UNIT_SECONDS, amount));
     return text;
 }
@@ -193,11 +201,18 @@ static void measure(struct ladder *l)
     l->reason = columns == 0 ? 0 : columns > used + 2 ? columns - used : 2;
 }
 
+static void text_pause(struct ladder *l, uint64_t t_us)
+{
+    char text[40];
+    if (paused(l, t_us, text) != NULL)
+        fprintf(l->out, "            ⋮ %s\n", text);
+}
+
 static void text_ladder(struct ladder *l)
 {
     const struct trace_conn *conn = l->conn;
     const struct trace_note *note;
-    char text[100], pause[40];
+    char text[100];
     size_t at = 0, shown = conn->seg_count < l->max ? conn->seg_count : l->max;
     measure(l);
     size_t left = strlen(conn->local) / 2 < 11 ? 12 - strlen(conn->local) / 2 : 1;
@@ -209,13 +224,16 @@ static void text_ladder(struct ladder *l)
     for (size_t i = 0; i <= shown; i++) {
         const struct trace_seg *seg = i < shown ? &conn->segs[i] : NULL;
         uint32_t order = seg != NULL ? seg->order : shown == conn->seg_count ? UINT32_MAX : 0;
-        if (i > 0 && seg != NULL && seg->t_us - conn->segs[i - 1].t_us >= GAP_US)
-            fprintf(l->out, "            ⋮ %s\n", paused(seg->t_us - conn->segs[i - 1].t_us, pause));
-        while ((note = next_note(l, &at, order)) != NULL)
-            if (told(note, text) != NULL)
-                fprintf(l->out, "%11.6f · %s\n", (double)note->t_us / 1e6, text);
-        if (seg != NULL)
+        while ((note = next_note(l, &at, order)) != NULL) {
+            if (told(note, text) == NULL)
+                continue;
+            text_pause(l, note->t_us);
+            fprintf(l->out, "%11.6f · %s\n", (double)note->t_us / 1e6, text);
+        }
+        if (seg != NULL) {
+            text_pause(l, seg->t_us);
             text_segment(l, seg);
+        }
     }
     if (shown < conn->seg_count)
         fprintf(l->out, "            … %zu more segments (--max)\n", conn->seg_count - shown);
@@ -253,29 +271,34 @@ static double svg_segment(const struct ladder *l, const struct trace_seg *seg, d
     return y + ROW;
 }
 
-static double svg_rows(const struct ladder *l, double y)
+static double svg_pause(struct ladder *l, uint64_t t_us, double y)
+{
+    char text[40];
+    if (paused(l, t_us, text) == NULL)
+        return y;
+    svg_text(l->out, (LEFT + RIGHT) / 2, y + 2, "mutedf halo", "middle", "⋮ %s", text);
+    return y + ROW;
+}
+
+static double svg_rows(struct ladder *l, double y)
 {
     const struct trace_conn *conn = l->conn;
     const struct trace_note *note;
-    char text[100], pause[40];
+    char text[100];
     size_t at = 0, shown = conn->seg_count < l->max ? conn->seg_count : l->max;
     for (size_t i = 0; i <= shown; i++) {
         const struct trace_seg *seg = i < shown ? &conn->segs[i] : NULL;
         uint32_t order = seg != NULL ? seg->order : shown == conn->seg_count ? UINT32_MAX : 0;
-        if (i > 0 && seg != NULL && seg->t_us - conn->segs[i - 1].t_us >= GAP_US) {
-            svg_text(l->out, (LEFT + RIGHT) / 2, y + 2, "mutedf halo", "middle", "⋮ %s",
-                     paused(seg->t_us - conn->segs[i - 1].t_us, pause));
-            y += ROW;
-        }
         while ((note = next_note(l, &at, order)) != NULL) {
             if (told(note, text) == NULL)
                 continue;
+            y = svg_pause(l, note->t_us, y);
             fprintf(l->out, "<circle class=\"mutedf\" cx=\"%.0f\" cy=\"%.1f\" r=\"4\"/>", LEFT, y - 4);
             svg_text(l->out, LEFT + 10, y, "fgf bold halo", "start", "%s", text);
             y += ROW;
         }
         if (seg != NULL)
-            y = svg_segment(l, seg, y);
+            y = svg_segment(l, seg, svg_pause(l, seg->t_us, y));
     }
     if (shown < conn->seg_count) {
         svg_text(l->out, (LEFT + RIGHT) / 2, y + 4, "fgf", "middle", "… %zu more segments (--max)",

@@ -135,6 +135,29 @@ static void assert_well_formed(const char *name)
 
 static const char *const files[] = {"a.ndjson", "a.pcapng"};
 
+/* Runs a command on a trace that is given as text; the caller frees what it said. */
+static char *said_of(int (*command)(int, char **), const char *lines)
+{
+    FILE *file = fopen(path("b.ndjson"), "w");
+    assert_non_null(file);
+    fprintf(file,
+            "{\"t\":0,\"ev\":\"start\",\"version\":1}\n"
+            "{\"t\":0,\"ev\":\"conn\",\"conn\":1,\"local\":\"10.77.0.2:7\",\"peer\":\"10.77.0.1:50000\"}\n%s",
+            lines);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(RUN(command, (char *)path("b.ndjson")), 0);
+    return read_file(path("out"));
+}
+
+/* Lines of a trace: at T seconds, with what else there is to say. */
+#define SEG(t, dir, flags, seq, len, ack, more)                                                              \
+    "{\"t\":" t ",\"ev\":\"" dir "\",\"conn\":1,\"flags\":\"" flags "\",\"seq\":" seq ",\"seq32\":" seq      \
+    ",\"len\":" len ",\"ack\":" ack ",\"win\":1000,\"rel\":true" more "}\n"
+#define AGAIN(why) ",\"again\":true,\"why\":\"" why "\",\"n\":1"
+#define FATE(dir, fate, flags, seq, len)                                                                     \
+    "{\"t\":0.1,\"ev\":\"link\",\"dir\":\"" dir "\",\"fate\":\"" fate "\",\"conn\":1,\"flags\":\"" flags     \
+    "\",\"seq\":" seq ",\"seq32\":" seq ",\"len\":" len ",\"rel\":true}\n"
+
 static void story__has_what_the_other_tests_count(void **state)
 {
     struct trace_sample_counts counts = write_sample(&trace_sample_story);
@@ -231,6 +254,23 @@ static void ladder__a_line_for_each_segment__and_a_cut_arrow_for_each_lost(void 
     }
 }
 
+static void ladder__pause__stands_before_the_first_line_after_it(void **state)
+{
+    (void)state;
+    char *text = said_of(
+        ladder_main,
+        SEG("0.1", "in", "F.", "1", "0", "1",
+            "") "{\"t\":0.1,\"ev\":\"state\",\"conn\":1,\"from\":\"ESTABLISHED\",\"to\":\"CLOSE-WAIT\"}\n"
+                "{\"t\":0.6,\"ev\":\"state\",\"conn\":1,\"from\":\"CLOSE-WAIT\",\"to\":\"LAST-ACK\"}\n" SEG(
+                    "0.6", "out", "F.", "1", "0", "2", ""));
+    const char *early = strstr(text, "to CLOSE-WAIT"), *pause = strstr(text, "⋮ 500 ms later"),
+               *late = strstr(text, "to LAST-ACK");
+    assert_true(early != NULL && pause != NULL && late != NULL);
+    assert_true(early < pause && pause < late);
+    assert_int_equal(count(text, "⋮"), 1);
+    free(text);
+}
+
 static void ladder__narrow_terminal__keeps_to_its_width(void **state)
 {
     (void)state;
@@ -279,29 +319,6 @@ static void why__lost_acks__are_told_from_lost_data(void **state)
     assert_int_equal(lines_with(text, "cause:", "dropped it ("), 0);
     free(text);
 }
-
-/* Runs a command on a trace that is given as text; the caller frees what it said. */
-static char *said_of(int (*command)(int, char **), const char *lines)
-{
-    FILE *file = fopen(path("b.ndjson"), "w");
-    assert_non_null(file);
-    fprintf(file,
-            "{\"t\":0,\"ev\":\"start\",\"version\":1}\n"
-            "{\"t\":0,\"ev\":\"conn\",\"conn\":1,\"local\":\"10.77.0.2:7\",\"peer\":\"10.77.0.1:50000\"}\n%s",
-            lines);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(RUN(command, (char *)path("b.ndjson")), 0);
-    return read_file(path("out"));
-}
-
-/* Lines of a trace: at T seconds, with what else there is to say. */
-#define SEG(t, dir, flags, seq, len, ack, more)                                                              \
-    "{\"t\":" t ",\"ev\":\"" dir "\",\"conn\":1,\"flags\":\"" flags "\",\"seq\":" seq ",\"seq32\":" seq      \
-    ",\"len\":" len ",\"ack\":" ack ",\"win\":1000,\"rel\":true" more "}\n"
-#define AGAIN(why) ",\"again\":true,\"why\":\"" why "\",\"n\":1"
-#define FATE(dir, fate, flags, seq, len)                                                                     \
-    "{\"t\":0.1,\"ev\":\"link\",\"dir\":\"" dir "\",\"fate\":\"" fate "\",\"conn\":1,\"flags\":\"" flags     \
-    "\",\"seq\":" seq ",\"seq32\":" seq ",\"len\":" len ",\"rel\":true}\n"
 
 static void flipped_bit__is_no_drop_of_the_emulator(void **state)
 {
@@ -482,6 +499,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(why__syn_ack_again__tells_the_timer_from_a_repeated_syn),
         cmocka_unit_test(why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retransmit),
         cmocka_unit_test(why__data_with_a_fin_again__names_the_fin),
+        cmocka_unit_test(ladder__pause__stands_before_the_first_line_after_it),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),
