@@ -81,13 +81,41 @@ static void reason(const struct trace_seg *seg, char *text, size_t cap)
         (void)snprintf(text + len, cap - len, "%s%s", len > 0 ? "; " : "", said);
 }
 
+/* One timer is both: with nothing in flight, or the window closed, it is the one of RFC 9293 3.8.6.1.  What
+ * it makes leave says which, else the numbers before do. */
+static bool is_persist(const struct trace_conn *conn, const struct trace_note *fired)
+{
+    size_t low = 0, high = conn->seg_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (conn->segs[middle].order < fired->order)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < conn->seg_count && conn->segs[low].t_us == fired->t_us; low++) {
+        const struct trace_seg *seg = &conn->segs[low];
+        if (seg->out && *seg->why != '\0')
+            return strcmp(seg->why, "PROBE") == 0 || strcmp(seg->why, "OVERRIDE") == 0;
+    }
+    for (low = 0, high = conn->number_count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (conn->numbers[middle].t_us < fired->t_us)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > 0 && (conn->numbers[low - 1].flight == 0 || conn->numbers[low - 1].snd_wnd == 0);
+}
+
 /* States and the retransmission timer; NULL: not worth a line. */
-static const char *told(const struct trace_note *note, char text[100])
+static const char *told(const struct trace_conn *conn, const struct trace_note *note, char text[100])
 {
     if (note->kind == NOTE_STATE)
         (void)snprintf(text, 100, "%.40s to %.40s", note->a, note->b);
     else if (note->kind == NOTE_TIMER && strcmp(note->a, "XMIT") == 0)
-        (void)snprintf(text, 100, "the retransmission timer expires");
+        (void)snprintf(text, 100, "the %s timer expires",
+                       is_persist(conn, note) ? "persist (probe)" : "retransmission");
     else
         return NULL;
     return text;
@@ -225,7 +253,7 @@ static void text_ladder(struct ladder *l)
         const struct trace_seg *seg = i < shown ? &conn->segs[i] : NULL;
         uint32_t order = seg != NULL ? seg->order : shown == conn->seg_count ? UINT32_MAX : 0;
         while ((note = next_note(l, &at, order)) != NULL) {
-            if (told(note, text) == NULL)
+            if (told(l->conn, note, text) == NULL)
                 continue;
             text_pause(l, note->t_us);
             fprintf(l->out, "%11.6f · %s\n", (double)note->t_us / 1e6, text);
@@ -290,7 +318,7 @@ static double svg_rows(struct ladder *l, double y)
         const struct trace_seg *seg = i < shown ? &conn->segs[i] : NULL;
         uint32_t order = seg != NULL ? seg->order : shown == conn->seg_count ? UINT32_MAX : 0;
         while ((note = next_note(l, &at, order)) != NULL) {
-            if (told(note, text) == NULL)
+            if (told(l->conn, note, text) == NULL)
                 continue;
             y = svg_pause(l, note->t_us, y);
             fprintf(l->out, "<circle class=\"mutedf\" cx=\"%.0f\" cy=\"%.1f\" r=\"4\"/>", LEFT, y - 4);

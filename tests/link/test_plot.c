@@ -271,6 +271,30 @@ static void ladder__pause__stands_before_the_first_line_after_it(void **state)
     free(text);
 }
 
+/* RFC 9293 3.8.6.1: with the window closed and nothing in flight it asks for the window; RFC 6298 5.4 else.
+ */
+static void ladder__timer__is_the_persist_timer_with_nothing_in_flight(void **state)
+{
+#define FIRED(t) "{\"t\":" t ",\"ev\":\"timer\",\"conn\":1,\"timer\":\"XMIT\",\"fired\":true}\n"
+#define NUMBERS(t, flight, wnd)                                                                              \
+    "{\"t\":" t ",\"ev\":\"numbers\",\"conn\":1,\"flight\":" flight ",\"snd_wnd\":" wnd "}\n"
+    static const struct {
+        const char *lines, *timer;
+    } cases[] = {
+        {FIRED("0.5") SEG("0.5", "out", ".", "1", "1", "1", ",\"why\":\"PROBE\",\"n\":1"), "persist (probe)"},
+        {FIRED("0.5") SEG("0.5", "out", ".", "1", "9", "1", AGAIN("RTO")), "retransmission"},
+        {NUMBERS("0.1", "0", "0") FIRED("0.5") SEG("0.6", "in", ".", "1", "0", "1", ""), "persist (probe)"},
+        {NUMBERS("0.1", "9", "0") FIRED("0.5") SEG("0.6", "in", ".", "1", "0", "1", ""), "persist (probe)"},
+        {NUMBERS("0.1", "9", "99") FIRED("0.5") SEG("0.6", "in", ".", "1", "0", "1", ""), "retransmission"}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char *text = said_of(ladder_main, cases[i].lines);
+        assert_int_equal(count(text, "timer expires"), 1);
+        assert_int_equal(lines_with(text, cases[i].timer, "timer expires"), 1);
+        free(text);
+    }
+}
+
 static void ladder__narrow_terminal__keeps_to_its_width(void **state)
 {
     (void)state;
@@ -500,6 +524,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retransmit),
         cmocka_unit_test(why__data_with_a_fin_again__names_the_fin),
         cmocka_unit_test(ladder__pause__stands_before_the_first_line_after_it),
+        cmocka_unit_test(ladder__timer__is_the_persist_timer_with_nothing_in_flight),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),
