@@ -169,7 +169,7 @@ const struct lesson lessons[] = {
         .rfc = "RFC 9293 3.8.6.1",
         .done = "rill sends 30000 bytes; the peer has a small buffer and does not read for a second.",
         .look = "win in the ACKs falls to 0. Then rill sends probes, with growing pauses, until the window "
-                "has opened.",
+                "has opened. The timer that brings them is the persist timer: nothing is in flight.",
         .question = "The peer will announce its new window by itself. What are the probes good for?",
         .answer = "That announcement is an ACK without data: if it is lost nobody sends it again, and both "
                   "sides would wait for ever. A probe has to be answered (RFC 9293 3.8.6.1).",
@@ -252,7 +252,7 @@ const struct lesson lessons[] = {
     {
         .name = "half-close",
         .line = "one direction is closed, the other goes on",
-        .rfc = "RFC 9293 3.6",
+        .rfc = "RFC 9293 3.6.1",
         .done = "rill sends 20 bytes and closes its direction (shutdown). The peer then sends three times "
                 "500 bytes, and closes.",
         .look = "rill's FIN is early. It still acknowledges what comes in, in FIN-WAIT-2.",
@@ -292,7 +292,7 @@ const struct lesson lessons[] = {
     {
         .name = "time-wait",
         .line = "who closes first waits, and here is what for",
-        .rfc = "RFC 9293 3.4.2, 3.6.1",
+        .rfc = "RFC 9293 3.6.1",
         .done = "rill closes first, then the peer. The last ACK, rill's, is dropped. MSL is 300 ms here.",
         .look = "The peer sends its FIN again. rill has nothing to send any more, but it is still there to "
                 "acknowledge it.",
@@ -382,7 +382,8 @@ const struct lesson lessons[] = {
                 "grows again, slowly: the saw teeth.",
         .question = "The link never fails. What is lost, then, and why does it never stop?",
         .answer = "What does not fit into the queue. TCP finds the limit of the path by going beyond it: a "
-                  "loss is the only sign it gets. So it goes up until it loses, and down, and up again.",
+                  "loss is the only sign it gets here (no ECN). So it goes up until it loses, and down, and "
+                  "up again.",
         .in = "delay 5ms",
         .out = "rate 10mbit delay 5ms limit 12",
         .picture = PICTURE_OUT,
