@@ -309,12 +309,39 @@ static const char *end_text(struct trace *trace, uint32_t addr, uint16_t port)
     return trace_string(trace, text, (size_t)len);
 }
 
+static uint32_t *bucket_of(struct builder *b, const struct packet *packet, bool out)
+{
+    return &b->bucket[(packet->addr[out] * 2654435761u ^ packet->port[!out] * 31u ^
+                       packet->port[out] * 40503u) %
+                      BUCKETS];
+}
+
+static bool has_flow(struct builder *b, const struct packet *packet, bool out)
+{
+    for (uint32_t i = *bucket_of(b, packet, out); i != 0; i = b->flows[i - 1].next)
+        if (b->flows[i - 1].peer == packet->addr[out] && b->flows[i - 1].local_port == packet->port[!out] &&
+            b->flows[i - 1].peer_port == packet->port[out])
+            return true;
+    return false;
+}
+
+/* Which way a packet goes.  Where both ends have one address the ports tell: ours is the one that was ours
+ * before, else the one that is asked, or that answers with a SYN-ACK. */
+static bool leaves(struct builder *b, const struct packet *packet, uint32_t local)
+{
+    if (packet->addr[0] != packet->addr[1])
+        return packet->addr[0] == local;
+    if (has_flow(b, packet, false) || has_flow(b, packet, true))
+        return !has_flow(b, packet, false);
+    return (packet->flags & (RILL_SYN | RILL_ACK)) == (RILL_SYN | RILL_ACK);
+}
+
 /* The packet's flow; a SYN with another initial number begins a new one. */
 static struct flow *flow_of(struct builder *b, const struct packet *packet, bool out)
 {
     uint16_t local_port = packet->port[!out], peer_port = packet->port[out];
     uint32_t peer = packet->addr[out], local = packet->addr[!out];
-    uint32_t *bucket = &b->bucket[(peer * 2654435761u ^ local_port * 31u ^ peer_port * 40503u) % BUCKETS];
+    uint32_t *bucket = bucket_of(b, packet, out);
     bool opens = (packet->flags & (RILL_SYN | RILL_ACK | RILL_RST)) == RILL_SYN;
     for (uint32_t i = *bucket; i != 0; i = b->flows[i - 1].next) {
         struct flow *flow = &b->flows[i - 1];
@@ -475,7 +502,7 @@ int trace_parse_capture(struct trace *trace, const uint8_t *data, size_t len, co
         /* Stamps of two interfaces may be out of order by a little; time here never runs backwards. */
         uint64_t t_us = packet->t_us > r->packets[0].t_us ? packet->t_us - r->packets[0].t_us : 0;
         last_us = t_us > last_us ? t_us : last_us;
-        build_segment(&builder, packet, packet->addr[0] == local, last_us);
+        build_segment(&builder, packet, leaves(&builder, packet, local), last_us);
     }
     for (size_t i = 0; i < trace->conn_count; i++)
         trace_mark_again(&trace->conns[i], true);

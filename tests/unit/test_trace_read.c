@@ -292,7 +292,13 @@ static void capture__local__chooses_the_side(void **state)
     trace_free(&trace);
 }
 
-/* A block of pcapng with its length on both sides; `body` bytes were put behind its head already. */
+static void put_words(struct file *f, const uint32_t *word, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        put(f, word[i], 4);
+}
+
+/* Ends a block of pcapng: its length goes to both sides. */
 static void block_end(struct file *f, size_t start)
 {
     while (f->len % 4 != 0)
@@ -306,19 +312,11 @@ static void pcapng(struct file *f)
 {
     static const char *const names[] = {"rill0", "rill0-dropped"};
     *f = (struct file){.big = false};
-    put(f, 0x0a0d0d0a, 4);
-    put(f, 0, 4);
-    put(f, 0x1a2b3c4d, 4);
-    put(f, 1, 4);
-    put(f, 0xffffffff, 4);
-    put(f, 0xffffffff, 4);
+    put_words(f, (uint32_t[]){0x0a0d0d0a, 0, 0x1a2b3c4d, 1, ~0u, ~0u}, 6);
     block_end(f, 0);
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         size_t start = f->len, len = strlen(names[i]);
-        put(f, 1, 4);
-        put(f, 0, 4);
-        put(f, 101, 4);
-        put(f, 0, 4);
+        put_words(f, (uint32_t[]){1, 0, 101, 0}, 4);
         put(f, 2, 2);
         put(f, (uint32_t)len, 2);
         memcpy(f->data + f->len, names[i], len);
@@ -333,13 +331,7 @@ static void commented(struct file *f, uint32_t interface, uint32_t t_us, const s
     static uint8_t ip[65535 + 100];
     uint32_t len = datagram_build(d, ip);
     size_t start = f->len, words = strlen(comment);
-    put(f, 6, 4);
-    put(f, 0, 4);
-    put(f, interface, 4);
-    put(f, 0, 4);
-    put(f, t_us, 4);
-    put(f, len, 4);
-    put(f, len, 4);
+    put_words(f, (uint32_t[]){6, 0, interface, 0, t_us, len, len}, 7);
     memcpy(f->data + f->len, ip, len);
     f->len += (len + 3) / 4 * 4;
     put(f, 1, 2);
@@ -385,6 +377,41 @@ static void capture__comments_of_the_emulator__become_fates(void **state)
     assert_string_equal(segs[3].text, "");
     assert_int_equal(segs[4].seq, 1);
     trace_free(&trace);
+}
+
+/* Both ends have one address, as on loopback: the port that was asked is ours. */
+static void capture__both_ends_at_one_address__is_one_connection(void **state)
+{
+    static struct file f;
+    static struct datagram d[2];
+    struct trace trace;
+    (void)state;
+    for (int answer_first = 0; answer_first < 2; answer_first++) {
+        classic(&f, false, 0xa1b2c3d4, 101);
+        for (int i = answer_first; i < 4; i++) {
+            struct datagram *to = &d[i % 2];
+            *to = segment(i % 2 == 0,
+                          i == 0   ? RILL_SYN
+                          : i == 1 ? RILL_SYN | RILL_ACK
+                                   : RILL_ACK,
+                          (i % 2 == 0 ? 100u : 900u) + (i > 1),
+                          i == 0       ? 0
+                          : i % 2 == 0 ? 901
+                                       : 101,
+                          1000);
+            to->src = to->dst = 0x0a4d0005;
+            packet(&f, 1, (uint32_t)i, to, 0);
+        }
+        assert_int_equal(trace_parse(&trace, f.data, f.len, NULL), 0);
+        assert_int_equal(trace.conn_count, 1);
+        const struct trace_conn *conn = &trace.conns[0];
+        assert_string_equal(conn->local, "10.77.0.5:7");
+        assert_string_equal(conn->peer, "10.77.0.5:50000");
+        assert_int_equal(conn->seg_count, 4 - answer_first);
+        for (int i = answer_first; i < 4; i++)
+            assert_int_equal(conn->segs[i - answer_first].out, i % 2 == 1);
+        trace_free(&trace);
+    }
 }
 
 static void capture__bad__names_the_offset(void **state)
@@ -559,6 +586,7 @@ int main(void)
         cmocka_unit_test(classic__all_orders_units_and_links__read_alike),
         cmocka_unit_test(capture__local__chooses_the_side),
         cmocka_unit_test(capture__comments_of_the_emulator__become_fates),
+        cmocka_unit_test(capture__both_ends_at_one_address__is_one_connection),
         cmocka_unit_test(capture__bad__names_the_offset),
         cmocka_unit_test(capture_and_trace__of_the_same_run__agree),
         cmocka_unit_test(truncated__anywhere__is_survived),
