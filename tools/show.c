@@ -50,10 +50,17 @@ int show_open(const struct cli *cli, const struct show_options *show, struct tra
         fprintf(stderr, "%s: %s: %s\n", cli->name, file, trace->error);
         return CLI_FAILURE;
     }
+    if (show->local != NULL && !trace->capture)
+        return cli_usage_error(cli, "--local is for a capture; a trace knows its side");
     if (*trace->note != '\0')
         fprintf(stderr, "%s: %s: %s\n", cli->name, file, trace->note);
-    if (conn == NULL)
-        return 0;
+    for (size_t i = 0; conn == NULL && i < trace->conn_count; i++)
+        if (trace->conns[i].seg_count > 0)
+            return 0;
+    if (conn == NULL) {
+        fprintf(stderr, "%s: %s: no TCP segment in it\n", cli->name, file);
+        return CLI_FAILURE;
+    }
     *conn = trace_pick(trace, show->conn);
     if (*conn != NULL && (*conn)->seg_count > 0)
         return 0;

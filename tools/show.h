@@ -26,7 +26,8 @@ int show_option(struct cli *cli, struct show_options *show, int option, const ch
 /* After the options: the file's name.  -1, or CLI_USAGE. */
 int show_arguments(struct cli *cli, struct show_options *show, int argc, char **argv);
 
-/* Reads the file and finds the connection (NULL if conn is).  0, or CLI_FAILURE with the reason printed. */
+/* Reads the file and finds the connection; with conn NULL, any segment will do.  0, or CLI_FAILURE or
+ * CLI_USAGE with the reason printed. */
 int show_open(const struct cli *cli, const struct show_options *show, struct trace *trace,
               const struct trace_conn **conn);
 /* Opens what -o names, or standard output; closes it and says whether all was written. */

@@ -438,6 +438,8 @@ int why_main(int argc, char **argv)
         return status;
     status = show_open(&cli, &show, &trace, show.conn != 0 ? &only : NULL);
     FILE *out = status == 0 ? show_output(&cli, &show) : NULL;
+    if (status == 0 && out == NULL)
+        status = CLI_FAILURE;
     if (out != NULL) {
         bool first = true;
         for (size_t i = 0; i < trace.conn_count; i++) {
@@ -449,8 +451,6 @@ int why_main(int argc, char **argv)
             tell(conn, out);
         }
         status = show_close(&cli, &show, out);
-    } else {
-        status = CLI_FAILURE;
     }
     trace_free(&trace);
     return status;

@@ -449,6 +449,17 @@ static void commands__misuse_is_2__bad_files_are_1_with_the_reason(void **state)
         free(text);
         assert_int_equal(RUN(commands[i], "-o", "/dev/full", file), CLI_FAILURE);
     }
+    char *pcapng = read_file(path("a.pcapng"));
+    for (size_t i = 0; i < COUNT_OF(commands); i++) {
+        assert_int_equal(RUN(commands[i], "--local", "10.77.0.1", (char *)path("a.ndjson")), CLI_USAGE);
+        assert_int_equal(
+            RUN(commands[i], "--local", "10.77.0.1", "-o", (char *)path("x.svg"), (char *)path("a.pcapng")),
+            0);
+        FILE *file = fopen(path("c"), "w"); /* cut off in its head */
+        assert_true(file != NULL && fwrite(pcapng, 1, 20, file) == 20 && fclose(file) == 0);
+        assert_int_equal(RUN(commands[i], "-o", (char *)path("x.svg"), (char *)path("c")), CLI_FAILURE);
+    }
+    free(pcapng);
     assert_int_equal(RUN(plot_main, "--dir", "up", "f"), CLI_USAGE);
     assert_int_equal(RUN(plot_main, "--from", "2", "--to", "1", "f"), CLI_USAGE);
     assert_int_equal(RUN(ladder_main, "--max", "0", "f"), CLI_USAGE);
