@@ -495,8 +495,10 @@ int trace_parse_capture(struct trace *trace, const uint8_t *data, size_t len, co
     int status = net32(data) == 0x0a0d0d0a ? read_pcapng(r) : read_classic(r);
     if (status == 0)
         status = choose_local(r, local_text, &local);
+    trace->foreign = true;
     for (size_t i = 0; status == 0 && i < r->count; i++) {
         const struct packet *packet = &r->packets[i];
+        trace->foreign = trace->foreign && *packet->comment == '\0';
         if (packet->addr[0] != local && packet->addr[1] != local)
             continue;
         /* Stamps of two interfaces may be out of order by a little; time here never runs backwards. */

@@ -61,6 +61,7 @@ struct trace {
     struct trace_conn *conns;
     size_t conn_count;
     bool capture;               /* no numbers, states and reasons but those in comments */
+    bool foreign;               /* a capture in which no packet has a comment: rill's or not, nobody knows */
     char note[160];             /* what the user should know about the reading, or "" */
     char error[200];            /* why it failed */
     struct trace_block *blocks; /* where strings live */

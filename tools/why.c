@@ -52,6 +52,8 @@ static const struct {
 struct teller {
     FILE *out;
     const struct trace_conn *conn;
+    const char
+        *side[2]; /* what the peer and rill are called; by address in a capture that need not be rill's */
     uint64_t stall_us, longest_us, silent_from_us; /* since when nothing has left though something waits */
     size_t stalls, number, at_note;                /* at: the numbers and notes that have been passed */
     uint64_t una, edge;                            /* what the peer has acknowledged, and would take */
@@ -191,7 +193,7 @@ static void resent(const struct teller *t, size_t at)
         words = "the peer repeated its SYN: it has not seen the answer";
         rfc = "RFC 9293 3.8.1, 3.10.7.4";
     }
-    fprintf(t->out, "%11.6f %s sent %s again%s%s  [%s]\n", seconds(seg->t_us), seg->out ? "rill" : "the peer",
+    fprintf(t->out, "%11.6f %s sent %s again%s%s  [%s]\n", seconds(seg->t_us), t->side[seg->out],
             name(seg, what), *seg->text != '\0' ? ": " : "", seg->text, rfc);
     if (*words != '\0')
         fprintf(t->out, "            %s\n", words);
@@ -315,7 +317,7 @@ static void stall(struct teller *t, size_t at)
 
 static void control(const struct teller *t, const struct trace_seg *seg)
 {
-    const char *who = seg->out ? "rill" : "the peer", *lost = seg->lost ? ", which was lost on the way" : "";
+    const char *who = t->side[seg->out], *lost = seg->lost ? ", which was lost on the way" : "";
     if (seg->flags & RILL_RST)
         fprintf(t->out, "%11.6f %s reset the connection%s%s%s  [RFC 9293 3.5.2, 3.10.7]\n",
                 seconds(seg->t_us), who, *seg->text != '\0' ? ": " : "", seg->text, lost);
@@ -385,22 +387,27 @@ static void summary(const struct teller *t)
     for (int out = 1; out >= 0; out--)
         fprintf(t->out,
                 "\n  %s: %zu segments sent again, %.2f %% of the bytes; %zu known to be lost on the way",
-                out ? "rill" : "peer", count[out],
+                out || t->side[0] == t->conn->peer ? t->side[out] : "peer", count[out],
                 sent[out] == 0 ? 0.0 : 100.0 * (double)again[out] / (double)sent[out], lost[out]);
-    fprintf(t->out, "\n  rill's stalls: %zu", t->stalls);
+    fprintf(t->out, "\n  %s's stalls: %zu", t->side[1], t->stalls);
     if (t->stalls > 0)
         fprintf(t->out, ", %s in all, the longest %s", span(t->stall_us, text[0]),
                 span(t->longest_us, text[1]));
     fputs("\n", t->out);
 }
 
-static void tell(const struct trace_conn *conn, FILE *out)
+static void tell(const struct trace_conn *conn, bool foreign, FILE *out)
 {
-    struct teller t = {.out = out, .conn = conn};
+    struct teller t = {.out = out, .conn = conn, .side = {"the peer", "rill"}};
+    if (foreign) {
+        t.side[0] = conn->peer;
+        t.side[1] = conn->local;
+    }
     if (conn->id == 0)
         fputs("Segments that belong to no connection:\n", out);
     else
-        fprintf(out, "Connection %" PRIu64 ": rill %s and %s\n", conn->id, conn->local, conn->peer);
+        fprintf(out, "Connection %" PRIu64 ": %s%s and %s\n", conn->id, foreign ? "" : "rill ", conn->local,
+                conn->peer);
     for (size_t i = 0; i < conn->seg_count; i++)
         t.emulated = t.emulated || conn->segs[i].fate != NULL;
     for (size_t i = 0; i < conn->seg_count; i++) {
@@ -448,7 +455,7 @@ int why_main(int argc, char **argv)
                 continue;
             fputs(first ? "" : "\n", out);
             first = false;
-            tell(conn, out);
+            tell(conn, trace.foreign, out);
         }
         status = show_close(&cli, &show, out);
     }

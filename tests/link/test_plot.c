@@ -416,6 +416,44 @@ static void why__data_with_a_fin_again__names_the_fin(void **state)
     free(text);
 }
 
+/* Every comment of a capture becomes the end of the options: now it could be anybody's. */
+static void remove_comments(const char *name)
+{
+    char *data = read_file(name);
+    struct stat info;
+    uint32_t type, len, caplen;
+    assert_int_equal(stat(name, &info), 0);
+    for (size_t pos = 0; pos + 12 <= (size_t)info.st_size; pos += len) {
+        memcpy(&type, data + pos, 4);
+        memcpy(&len, data + pos + 4, 4);
+        memcpy(&caplen, data + pos + 20, 4);
+        size_t options = pos + 28 + (caplen + 3) / 4 * 4;
+        if (type == 6 && options + 4 < pos + len)
+            memset(data + options, 0, 4);
+    }
+    FILE *file = fopen(name, "w");
+    assert_true(file != NULL && fwrite(data, 1, (size_t)info.st_size, file) == (size_t)info.st_size);
+    assert_int_equal(fclose(file), 0);
+    free(data);
+}
+
+static void why__capture_without_comments__calls_both_by_address(void **state)
+{
+    (void)state;
+    (void)write_sample(&trace_sample_story);
+    assert_int_equal(RUN(why_main, (char *)path("a.pcapng")), 0);
+    char *text = read_file(path("out"));
+    assert_true(lines_with(text, "rill closed its direction", "") == 1);
+    free(text);
+    remove_comments(path("a.pcapng"));
+    assert_int_equal(RUN(why_main, (char *)path("a.pcapng")), 0);
+    text = read_file(path("out"));
+    assert_int_equal(count(text, "rill"), 0);
+    assert_int_equal(lines_with(text, "10.77.0.2:19 closed its direction", ""), 1);
+    assert_int_equal(lines_with(text, " 10.77.0.1:", " closed its direction"), 1);
+    free(text);
+}
+
 static void why__reset__says_who_and_why(void **state)
 {
     static const struct trace_sample_plan plan = {.bytes = 500000, .reset_us = 200000};
@@ -536,6 +574,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(why__data_with_a_fin_again__names_the_fin),
         cmocka_unit_test(ladder__pause__stands_before_the_first_line_after_it),
         cmocka_unit_test(ladder__timer__is_the_persist_timer_with_nothing_in_flight),
+        cmocka_unit_test(why__capture_without_comments__calls_both_by_address),
         cmocka_unit_test(why__reset__says_who_and_why),
         cmocka_unit_test(commands__misuse_is_2__bad_files_are_1_with_the_reason),
         cmocka_unit_test(commands__files_that_lie__are_survived_and_pictures_stay_well_formed),
