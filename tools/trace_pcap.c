@@ -433,6 +433,8 @@ static void fate(struct trace *trace, struct trace_seg *seg, const struct packet
 
 static void build_segment(struct builder *b, const struct packet *packet, bool out, uint64_t t_us)
 {
+    /* These say by themselves that it was sent before, even if a bit was flipped in the numbers then. */
+    static const char *const repeats[] = {"RTO", "AFTER_RTO", "FAST_RETRANSMIT", "PARTIAL_ACK"};
     struct flow *flow = flow_of(b, packet, out);
     if (flow == NULL)
         return;
@@ -459,6 +461,8 @@ static void build_segment(struct builder *b, const struct packet *packet, bool o
     fate(b->trace, seg, packet);
     if (out)
         reason(seg);
+    for (size_t i = 0; i < sizeof repeats / sizeof repeats[0]; i++)
+        seg->again = seg->again || strcmp(seg->why, repeats[i]) == 0;
     for (size_t i = 0; i < 2 && seg->fate != NULL && strcmp(seg->fate, "corrupt") == 0; i++)
         if (before.way[i].known) /* its numbers may be those of the flipped bit */
             flow->way[i] = before.way[i];

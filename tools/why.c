@@ -131,6 +131,13 @@ static void cause(const struct teller *t, size_t at)
     const struct trace_conn *conn = t->conn;
     const struct trace_seg *seg = &conn->segs[at], *old = sent_before(conn, at);
     char time[32];
+    for (size_t i = at; old == NULL && i-- > 0 && at - i < LOOK_MAX;) {
+        if (conn->segs[i].out == seg->out && flipped(&conn->segs[i])) {
+            fprintf(t->out, "            cause: inferred: at %.6f the emulator flipped a bit in its header\n",
+                    seconds(conn->segs[i].t_us));
+            return;
+        }
+    }
     if (old == NULL) {
         fputs("            cause: not in the file, which begins later\n", t->out);
         return;

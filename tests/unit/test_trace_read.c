@@ -356,6 +356,8 @@ static void capture__comments_of_the_emulator__become_fates(void **state)
     commented(&f, 0, 1, &out, "new data; corrupted by the emulator");
     commented(&f, 1, 2, &out, "dropped by the emulator: list; RTO #1, rto 200 ms");
     commented(&f, 0, 3, &out, "RTO #2, rto 400 ms; duplicated by the emulator");
+    out.seq += 500; /* says of itself that it was sent before */
+    commented(&f, 0, 3, &out, "RTO #3, rto 800 ms");
     in.seq += 1u << 30; /* the flipped bit */
     commented(&f, 0, 4, &in, "corrupted by the emulator");
     in.seq -= 1u << 30;
@@ -363,8 +365,8 @@ static void capture__comments_of_the_emulator__become_fates(void **state)
     assert_int_equal(trace_parse(&trace, f.data, f.len, NULL), 0);
     assert_int_equal(trace.conn_count, 1);
     const struct trace_seg *segs = trace.conns[0].segs;
-    assert_int_equal(trace.conns[0].seg_count, 5);
-    assert_true(segs[0].lost && segs[1].lost && !segs[2].lost && segs[3].lost && !segs[4].lost);
+    assert_int_equal(trace.conns[0].seg_count, 6);
+    assert_true(segs[0].lost && segs[1].lost && !segs[2].lost && segs[4].lost && !segs[5].lost);
     assert_string_equal(segs[0].fate, "corrupt");
     assert_string_equal(segs[0].why, "DATA");
     assert_string_equal(segs[0].text, "new data");
@@ -373,9 +375,10 @@ static void capture__comments_of_the_emulator__become_fates(void **state)
     assert_int_equal(segs[1].n, 1);
     assert_int_equal(segs[1].us, 200000);
     assert_string_equal(segs[2].why, "RTO");
-    assert_string_equal(segs[3].fate, "corrupt");
-    assert_string_equal(segs[3].text, "");
-    assert_int_equal(segs[4].seq, 1);
+    assert_true(segs[3].again);
+    assert_string_equal(segs[4].fate, "corrupt");
+    assert_string_equal(segs[4].text, "");
+    assert_int_equal(segs[5].seq, 1);
     trace_free(&trace);
 }
 
