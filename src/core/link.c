@@ -304,6 +304,7 @@ static void corrupt(struct link_packet *packet, const struct view *view, uint32_
     uint32_t bit = below(random, len * 8);
     if (len > 0)
         packet->data[from + bit / 8] ^= (uint8_t)(1u << bit % 8);
+    packet->fate.flipped_bit = from * 8 + bit;
     packet->fate.corrupted = true;
 }
 

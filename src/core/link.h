@@ -88,6 +88,7 @@ struct link_fate {
     enum link_verdict verdict;
     bool corrupted, reordered; /* of a packet that was QUEUED */
     bool duplicated;           /* link_push: a copy was queued too; link_popped: this is the copy */
+    uint32_t flipped_bit;      /* of the packet, if corrupted: bit 0 of a byte is its lowest */
 };
 
 struct link_stats {

@@ -93,6 +93,22 @@ static void append_reason(struct gate *g, const struct rill_packet *packet, char
         append(note, why);
 }
 
+/* What is going to cross the TUN, while the packet itself is still as the engine made it. */
+static void record_corrupted(struct gate *g, const struct rill_packet *packet, uint32_t bit, const char *note)
+{
+    uint32_t len = packet_len(packet);
+    if (len > GATE_PACKET_MAX || bit / 8 >= len)
+        return;
+    /* The buffer is free here, as in to_tun(), or holds the packet: then the bit is flipped back. */
+    uint8_t *byte = g->packet + bit / 8;
+    if (packet->head.data != g->packet)
+        packet_read(packet, 0, g->packet, len);
+    *byte ^= (uint8_t)(1u << bit % 8);
+    struct rill_packet harmed = {.head = {g->packet, len}, .csum = packet->csum};
+    pcapng_packet(&g->capture, PCAPNG_WIRE, &harmed, true, note);
+    *byte ^= (uint8_t)(1u << bit % 8);
+}
+
 static void record(struct gate *g, const struct rill_packet *packet, bool out, const struct link_fate *fate)
 {
     char note[NOTE_BYTES] = "";
@@ -109,7 +125,10 @@ static void record(struct gate *g, const struct rill_packet *packet, bool out, c
         append(note, "reordered by the emulator");
     if (fate->duplicated)
         append(note, out ? "duplicated by the emulator" : "duplicate made by the emulator");
-    pcapng_packet(&g->capture, dropped != NULL ? PCAPNG_DROPPED : PCAPNG_WIRE, packet, out, note);
+    if (out && fate->corrupted)
+        record_corrupted(g, packet, fate->flipped_bit, note);
+    else
+        pcapng_packet(&g->capture, dropped != NULL ? PCAPNG_DROPPED : PCAPNG_WIRE, packet, out, note);
 }
 
 static void watch(void *ctx, const struct rill_trace_event *event)

@@ -231,6 +231,24 @@ static void body_in__everything_corrupted__fails_the_checksum(void)
 }
 SCENE(in__everything_corrupted__fails_the_checksum)
 
+/* The kernel drops them all for their checksum; tshark sees why, and the reason to send is still told. */
+static void body_out__everything_corrupted__is_captured_as_it_crosses_the_tun(void)
+{
+    static char out[COMMAND_TEXT_BYTES];
+    no_ipv6();
+    struct command rill =
+        scene_serve(ARGV("--out", "corrupt 100%", "-w", "a.pcapng", "--trace", "a.ndjson", "echo"));
+    CHECK(scene_try(out, "nc -w 1 10.77.0.2 7 </dev/null") != 0);
+    scene_stop(&rill);
+    uint64_t sent = packets("tcp &&" OURS);
+    CHECK(sent >= 1);
+    CHECK(packets(OURS "&& tcp.checksum.status == \"Bad\"") == sent);
+    CHECK(packets(WIRE "&&" OURS "&& frame.comment matches \".; corrupted by the emulator$\"") == sent);
+    CHECK(packets("ip.src == 10.77.0.1 && tcp.checksum.status == \"Bad\"") == 0);
+    CHECK(lines(".ev == \"link\" and .fate == \"corrupt\" and .flags == \"S.\" and .seq == 0") == sent);
+}
+SCENE(out__everything_corrupted__is_captured_as_it_crosses_the_tun)
+
 static void body_loss__of_everything__no_ping_comes_back(void)
 {
     static char out[COMMAND_TEXT_BYTES];
@@ -372,6 +390,7 @@ int main(void)
         cmocka_unit_test(out__third_data_segment_dropped__is_resent_once_and_says_why),
         cmocka_unit_test(loss__both_ways__capture_trace_and_counters_agree),
         cmocka_unit_test(in__everything_corrupted__fails_the_checksum),
+        cmocka_unit_test(out__everything_corrupted__is_captured_as_it_crosses_the_tun),
         cmocka_unit_test(loss__of_everything__no_ping_comes_back),
         cmocka_unit_test(seed__same_and_other__same_and_other_fates),
         cmocka_unit_test(link__mistake__is_one_line_with_the_place_and_status_2),
