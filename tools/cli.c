@@ -100,6 +100,17 @@ bool cli_break(const struct cli *cli, const char *list, uint32_t *broken)
     }
 }
 
+/* After each of -w and --trace.  -1: go on. */
+static int check_files(const struct cli *cli, const char *option)
+{
+    const char *capture = cli->options.capture, *trace = cli->options.trace_file;
+    if (strcmp(optarg, "-") == 0)
+        return cli_usage_error(cli, "%s writes to a file, not to standard output; name one", option);
+    if (capture != NULL && trace != NULL && strcmp(capture, trace) == 0)
+        return cli_usage_error(cli, "-w and --trace name the same file: %s", trace);
+    return -1;
+}
+
 int cli_option(struct cli *cli, int option, const char *word, const char *usage)
 {
     switch (option) {
@@ -133,10 +144,10 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
         return -1;
     case 'w':
         cli->options.capture = optarg;
-        return -1;
+        return check_files(cli, "-w");
     case CLI_TRACE:
         cli->options.trace_file = optarg;
-        return -1;
+        return check_files(cli, "--trace");
     case CLI_IN:
     case CLI_OUT:
         if (rill_link_check(optarg) != 0) {

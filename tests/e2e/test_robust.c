@@ -184,10 +184,18 @@ SCENE(standard_output__full_or_closed__is_a_failure_that_is_named)
 
 static void body_options__that_cannot_start_anywhere__are_usage_errors(void)
 {
-    static const char *const cases[] = {"serve --tun 'a b'",          "serve --tun .",
-                                        "serve --addr 0.0.0.0",       "serve --addr 10.77.0.255",
-                                        "serve --peer 10.77.0.1/024", "nc --tun . 10.77.0.1 5",
-                                        "lab --tun 'a b' -- true",    "lab true"};
+    static const char *const cases[] = {"serve --tun 'a b'",
+                                        "serve --tun .",
+                                        "serve --addr 0.0.0.0",
+                                        "serve --addr 10.77.0.255",
+                                        "serve --peer 10.77.0.1/024",
+                                        "nc --tun . 10.77.0.1 5",
+                                        "serve -w a --trace a",
+                                        "nc --trace a -w a 10.77.0.1 5",
+                                        "serve -w -",
+                                        "lab --trace - -- true",
+                                        "lab --tun 'a b' -- true",
+                                        "lab true"};
     static char out[COMMAND_TEXT_BYTES];
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         int status = scene_try(out, "timeout 5 \"$RILL\" %s", cases[i]);
