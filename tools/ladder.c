@@ -86,7 +86,9 @@ static void reason(const struct trace_seg *seg, char *text, size_t cap)
 static bool is_persist(const struct trace_conn *conn, const struct trace_note *fired)
 {
     size_t low = 0, high = conn->seg_count;
-    while (conn->segs != NULL && low < high) {
+    if (conn->segs == NULL || conn->numbers == NULL)
+        return false;
+    while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (conn->segs[middle].order < fired->order)
             low = middle + 1;
