@@ -119,31 +119,33 @@ bool check_time_wait(const struct trace *trace, char fact[LESSON_FACT_BYTES])
     return ms(fin_us, closed_us) >= 599 && ms(fin_us, closed_us) < 900;
 }
 
-/* New data in each round trip, a round being what is sent before the first byte of it is acknowledged. */
+/* Ten segments at first, and then each ACK lets out what it covers and one more, however many the peer sends:
+ * looked at as long as there are three windows' worth of full segments to send. */
 bool check_slow_start(const struct trace *trace, char fact[LESSON_FACT_BYTES])
 {
     const struct trace_conn *conn = trace_pick(trace, 0);
-    uint64_t round_end = 1, count[8] = {0}, nxt = 1;
-    size_t rounds = 0;
-    for (size_t i = 0; i < conn->seg_count && rounds < 5; i++) {
+    uint64_t sent = 0, acks = 0, una = 1;
+    const uint64_t mss = 1460, enough = 70;
+    for (size_t i = 0; i < conn->seg_count && sent < enough; i++) {
         const struct trace_seg *seg = &conn->segs[i];
-        if (seg->out && seg->len > 0) {
-            count[rounds]++;
-            nxt = trace_end(seg) > nxt ? trace_end(seg) : nxt;
-        } else if (!seg->out && (seg->flags & RILL_ACK) && seg->ack > round_end) {
-            round_end = nxt;
-            rounds++;
+        bool moves = !seg->out && (seg->flags & RILL_ACK) && seg->ack > una;
+        if (seg->out && seg->len > 0)
+            sent++;
+        if (moves && sent + 1 < 10 + acks + (una - 1) / mss)
+            return wrong(fact, "an ACK has not let out all that slow start allows");
+        if (moves) {
+            acks++;
+            una = seg->ack;
         }
+        if (sent > 10 + acks + (una - 1) / mss)
+            return wrong(fact, "more left than slow start allows");
     }
     (void)snprintf(
         fact, LESSON_FACT_BYTES,
-        "Segments sent in the first three round trips: %llu, %llu, %llu. Every ACK lets out what it "
+        "Ten segments, and with %llu ACKs that covered %llu: %llu in all. Every ACK lets out what it "
         "covers, and one more.",
-        (unsigned long long)count[0], (unsigned long long)count[1], (unsigned long long)count[2]);
-    for (size_t i = 0; i < 2; i++)
-        if (count[i + 1] * 10 < count[i] * 14)
-            return false;
-    return count[0] == 10;
+        (unsigned long long)acks, (unsigned long long)((una - 1) / mss), (unsigned long long)sent);
+    return acks > 0 && sent >= enough && (una - 1) / mss < sent;
 }
 
 /* RFC 5681 equation 4: half of what was in flight; then at most a segment more each round trip. */
