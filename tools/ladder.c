@@ -85,9 +85,9 @@ static void reason(const struct trace_seg *seg, char *text, size_t cap)
  * it makes leave says which, else the numbers before do. */
 static bool is_persist(const struct trace_conn *conn, const struct trace_note *fired)
 {
-    size_t low = 0, high = conn->seg_count;
-    if (conn->segs == NULL || conn->numbers == NULL)
-        return false;
+    size_t segs = conn->segs != NULL ? conn->seg_count : 0;
+    size_t numbers = conn->numbers != NULL ? conn->number_count : 0;
+    size_t low = 0, high = segs;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (conn->segs[middle].order < fired->order)
@@ -95,12 +95,12 @@ static bool is_persist(const struct trace_conn *conn, const struct trace_note *f
         else
             high = middle;
     }
-    for (; low < conn->seg_count && conn->segs[low].t_us == fired->t_us; low++) {
+    for (; low < segs && conn->segs[low].t_us == fired->t_us; low++) {
         const struct trace_seg *seg = &conn->segs[low];
         if (seg->out && *seg->why != '\0')
             return strcmp(seg->why, "PROBE") == 0 || strcmp(seg->why, "OVERRIDE") == 0;
     }
-    for (low = 0, high = conn->number_count; low < high;) {
+    for (low = 0, high = numbers; low < high;) {
         size_t middle = low + (high - low) / 2;
         if (conn->numbers[middle].t_us < fired->t_us)
             low = middle + 1;

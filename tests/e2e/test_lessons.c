@@ -101,7 +101,8 @@ static void run_lesson(size_t i)
         "test $(LC_ALL=C.UTF-8 wc -L <text) -le 80 || { cat text; exit 1; }\n"
         "cd out; N=%s; test -s $N.pcapng && tail -c 7 $N.svg | grep -q '</svg>'\n"
         "if command -v xmllint >/dev/null; then xmllint --noout $N.svg; fi\n"
-        "if command -v tshark >/dev/null; then tshark -r $N.pcapng -Y _ws.malformed | wc -l | grep -qx 0; fi",
+        "if command -v tshark >/dev/null; then tshark -r $N.pcapng -d tcp.port==1-65535,data -Y "
+        "_ws.malformed | wc -l | grep -qx 0; fi",
         lessons[i].name, lessons[i].name);
 }
 
