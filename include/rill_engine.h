@@ -60,6 +60,20 @@ struct rill_packet {
     X(SEG_RESENT, "segments sent again")                                                                     \
     X(RTO_FIRED, "retransmission timer expiries")                                                            \
     X(FAST_RETRANSMIT, "fast retransmits (third duplicate ACK)")                                             \
+    X(RECOVERY, "recoveries begun by RACK (RFC 8985)")                                                       \
+    X(REORDER_FIRED, "RACK reordering timer expiries")                                                       \
+    X(LOSS_PROBE, "tail loss probes sent")                                                                   \
+    X(LOSS_PROBE_REPAIRED, "losses that a tail loss probe has repaired")                                     \
+    X(REORDERING_SEEN, "connections on which reordering was seen")                                           \
+    X(DSACK_IN, "duplicates of ours that the peer has reported (D-SACK)")                                    \
+    X(DSACK_OUT, "duplicates that we have reported (D-SACK)")                                                \
+    X(SACK_RENEGED, "times the peer has thrown away what it had SACKed")                                     \
+    X(SPURIOUS_RTO, "timeouts undone: they were too early")                                                  \
+    X(SPURIOUS_RECOVERY, "recoveries undone: nothing had been lost")                                         \
+    X(CE_IN, "segments that a router has marked (ECN)")                                                      \
+    X(ECE_IN, "windows reduced because the peer has seen marks (ECN)")                                       \
+    X(BUFFER_GROWN, "times a buffer has grown with the path")                                                \
+    X(BLACK_HOLE, "path MTU lowered because full segments vanished without a message")                       \
     X(FAST_RETRANSMIT_HELD, "third duplicate ACKs without a fast retransmit: not beyond recover (RFC 6582)") \
     X(PARTIAL_ACK, "NewReno partial ACKs")                                                                   \
     X(PROBE_SENT, "zero-window probes sent")                                                                 \
@@ -168,6 +182,8 @@ const char *rill_state_name(enum rill_tcp_state state);
     X(AFTER_RTO, "resent in slow start after the RTO")                                                       \
     X(FAST_RETRANSMIT, "fast retransmit (%u dup ACKs)")                                                      \
     X(PARTIAL_ACK, "partial ACK: the next hole")                                                             \
+    X(RACK, "RACK: what was sent %u us later has arrived")                                                   \
+    X(LOSS_PROBE, "tail loss probe")                                                                         \
     X(PMTU, "path MTU lowered to %u")                                                                        \
     X(REOPENED, "the window has opened: again what was refused")                                             \
     X(PROBE, "zero-window probe #%u")                                                                        \
@@ -201,7 +217,8 @@ const char *rill_why_text(enum rill_why why);
     X(RECOVERY, "recovery")                                                                                  \
     X(RWND, "receiver window")                                                                               \
     X(SWS, "receiver window, too small to be worth a segment")                                               \
-    X(NAGLE, "Nagle")
+    X(NAGLE, "Nagle")                                                                                        \
+    X(PACING, "pacing")
 #define RILL_LIMIT_ENUM(name, text) RILL_LIMIT_##name,
 enum rill_limit { RILL_LIMITS(RILL_LIMIT_ENUM) RILL_LIMIT_COUNT };
 #undef RILL_LIMIT_ENUM
@@ -214,8 +231,8 @@ const char *rill_limit_text(enum rill_limit limit);
     X(DELACK, "delayed ACK")                                                                                 \
     X(KEEP, "keep-alive")                                                                                    \
     X(LINGER, "linger")                                                                                      \
-    X(RINGS, "ring"                                                                                          \
-             "s")
+    X(RINGS, "rings")                                                                                        \
+    X(PACE, "pacing")
 #define RILL_TIMER_ENUM(name, text) RILL_TIMER_##name,
 enum rill_timer { RILL_TIMERS(RILL_TIMER_ENUM) RILL_TIMER_COUNT };
 #undef RILL_TIMER_ENUM
@@ -230,6 +247,8 @@ struct rill_numbers {
     uint32_t dup_acks;
     bool recovery;
     enum rill_limit limit;
+    uint32_t sacked,
+        lost; /* of the flight: held by the peer beyond a hole, thought lost and not yet resent */
 };
 
 enum rill_trace_kind {
@@ -292,12 +311,49 @@ enum rill_break { RILL_BREAKS(RILL_BREAK_ENUM) RILL_BREAK_COUNT };
 const char *rill_break_word(enum rill_break rule);
 const char *rill_break_text(enum rill_break rule);
 
+/* What can be turned on and off, for comparison and for teaching: name, word on the command line, and what it
+ * is.  A connection has a feature that concerns both ends only if both know it. */
+#define RILL_FEATURES(X)                                                                                     \
+    X(WSCALE, "wscale", "windows above 64 KiB (RFC 7323 2)")                                                 \
+    X(TIMESTAMPS, "timestamps", "timestamps: RTT of what was resent, PAWS (RFC 7323 3 to 5)")                \
+    X(SACK, "sack", "selective acknowledgments (RFC 2018)")                                                  \
+    X(DSACK, "dsack", "duplicates are reported (RFC 2883)")                                                  \
+    X(RACK, "rack", "losses are found by time, with SACK (RFC 8985); without it NewReno (RFC 6582)")         \
+    X(TLP, "tlp", "tail loss probes (RFC 8985 7)")                                                           \
+    X(PRR, "prr", "proportional rate reduction in recovery (RFC 9937)")                                      \
+    X(UNDO, "undo", "what was no loss is undone (RFC 3522, 4015, D-SACK)")                                   \
+    X(HYSTART, "hystart", "slow start ends when the delay grows (RFC 9406)")                                 \
+    X(CWV, "cwv", "an unused congestion window does not grow (RFC 7661)")                                    \
+    X(ECN, "ecn", "connections that we open ask for ECN (RFC 3168)")                                         \
+    X(ECN_ANSWER, "ecn-answer", "who asks for ECN gets it (RFC 3168)")                                       \
+    X(PACING, "pacing", "segments are spread over the round trip")                                           \
+    X(AUTOTUNE, "autotune", "buffers that were not set grow with the path")                                  \
+    X(BLACK_HOLE, "black-hole", "a path that swallows full segments gets smaller ones (RFC 4821 7.7)")
+#define RILL_FEATURE_ENUM(name, word, text) RILL_FEATURE_##name,
+enum rill_feature { RILL_FEATURES(RILL_FEATURE_ENUM) RILL_FEATURE_COUNT };
+#undef RILL_FEATURE_ENUM
+/* Those that are on unless told otherwise: as in Linux. */
+#define RILL_FEATURES_DEFAULT                                                                                \
+    (((1u << RILL_FEATURE_COUNT) - 1) & ~(1u << RILL_FEATURE_ECN) & ~(1u << RILL_FEATURE_PACING))
+const char *rill_feature_word(enum rill_feature feature);
+const char *rill_feature_text(enum rill_feature feature);
+
+/* The congestion controls: name, and what it is. */
+#define RILL_CCS(X)                                                                                          \
+    X(CUBIC, "cubic", "CUBIC (RFC 9438)")                                                                    \
+    X(RENO, "reno", "Reno (RFC 5681)")
+#define RILL_CC_ENUM(name, word, text) RILL_CC_##name,
+enum rill_cc { RILL_CCS(RILL_CC_ENUM) RILL_CC_COUNT };
+#undef RILL_CC_ENUM
+const char *rill_cc_word(enum rill_cc cc);
+
 struct rill_config {
     uint32_t addr;                       /* the stack's own address */
     uint8_t prefix_len;                  /* of the network on the device, 1..30 */
     uint32_t mtu;                        /* bytes, 68..65535 */
     uint8_t ttl;                         /* of what is sent, 1..255 (MUST-49) */
     uint32_t sndbuf_bytes, rcvbuf_bytes; /* defaults of new sockets; 2048..4 MiB */
+    uint32_t buf_max_bytes;              /* how far a buffer grows that was not set (AUTOTUNE); ..4 MiB */
     uint32_t rto_min_us;     /* DEVIATES: RFC 6298 2.4 wants 1 s (1000000); the default is Linux' 200 ms */
     uint32_t rto_max_us;     /* at least 60 s (RFC 6298 2.5) */
     uint32_t msl_us;         /* TIME-WAIT lasts two of them (RFC 9293 3.4.2 says 2 minutes; here 30 s) */
@@ -307,7 +363,8 @@ struct rill_config {
     uint32_t r2_us;          /* R2 of data, at least 100 s (SHLD-11) */
     uint32_t delack_us;      /* delayed ACK, below 500 ms (MUST-40) */
     uint32_t ack_every;      /* an ACK for at least each n-th full segment (SHLD-19: 2) */
-    bool window_scaling;     /* RFC 7323 2 */
+    uint32_t features;       /* bits 1 << enum rill_feature */
+    enum rill_cc cc;         /* congestion control of new sockets */
     uint32_t broken;         /* bits 1 << enum rill_break: for lessons only */
     uint32_t max_conns;      /* connections, records included */
     size_t mem_cap_bytes;    /* cap on all that the engine allocates */

@@ -195,6 +195,8 @@ static const char *timer_name(const struct rill_connection *c)
         return "keepalive";
     case RILL_TIMER_LINGER:
         return c->state == RILL_TIME_WAIT ? "timewait" : "linger";
+    case RILL_TIMER_PACE:
+        return "pace";
     case RILL_TIMER_RINGS:
     case RILL_TIMER_COUNT:
         break;

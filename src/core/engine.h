@@ -83,6 +83,11 @@ static inline bool engine_breaks(const struct rill_engine *e, enum rill_break ru
     return (e->config.broken & 1u << rule) != 0;
 }
 
+static inline bool engine_has(const struct rill_engine *e, enum rill_feature feature)
+{
+    return (e->config.features & 1u << feature) != 0;
+}
+
 static inline struct ip4_net engine_net(const struct rill_engine *e)
 {
     return (struct ip4_net){e->config.addr, e->config.prefix_len};

@@ -35,7 +35,9 @@ void rill_config_default(struct rill_config *config)
         .r2_us = 924600 * MS, /* fifteen retransmissions from 200 ms on, as Linux counts */
         .delack_us = 40 * MS,
         .ack_every = 2,
-        .window_scaling = true,
+        .features = RILL_FEATURES_DEFAULT,
+        .cc = RILL_CC_CUBIC,
+        .buf_max_bytes = 4u << 20,
         .max_conns = 1u << 20,
         .mem_cap_bytes = (size_t)1 << 30,
     };
@@ -47,7 +49,8 @@ static bool config_valid(const struct rill_config *config)
            config->prefix_len >= 1 && config->prefix_len <= 30 && config->mtu >= 68 &&
            config->mtu <= UINT16_MAX && config->ttl >= 1 && config->sndbuf_bytes >= 2048 &&
            config->sndbuf_bytes <= 4u << 20 && config->rcvbuf_bytes >= 2048 &&
-           config->rcvbuf_bytes <= 4u << 20 && config->rto_min_us >= 1 && config->rto_max_us >= 60 * SEC &&
+           config->rcvbuf_bytes <= 4u << 20 && config->buf_max_bytes <= 4u << 20 &&
+           config->cc < RILL_CC_COUNT && config->rto_min_us >= 1 && config->rto_max_us >= 60 * SEC &&
            config->rto_min_us <= config->rto_max_us && config->delack_us < 500 * MS &&
            config->ack_every >= 1 && config->max_conns >= 1;
 }

@@ -66,6 +66,7 @@ enum tcp_timer {
     TIMER_KEEP,   /* RFC 9293 3.8.4 */
     TIMER_LINGER, /* 2*MSL in TIME-WAIT; the patience with a peer after the application has closed */
     TIMER_RINGS,  /* gives empty rings back after a second */
+    TIMER_PACE,   /* the next segment may leave */
     TIMER_COUNT,
 };
 _Static_assert((int)TIMER_COUNT == (int)RILL_TIMER_COUNT, "the trace knows every timer");
@@ -78,7 +79,9 @@ struct tcp_opts {
     uint16_t keep_idle_s, keep_intvl_s;
     uint16_t maxseg; /* cap on both MSS, 0: none */
     uint8_t keep_cnt, tos, ttl;
+    uint8_t cc; /* enum rill_cc */
     bool nodelay : 1, keepalive : 1;
+    bool sndbuf_set : 1, rcvbuf_set : 1; /* by SO_SNDBUF, SO_RCVBUF: they do not grow by themselves */
 };
 
 /* What exists only while something is to be sent or acknowledged: allocated with the first byte (or the SYN,
@@ -106,6 +109,7 @@ struct flight {
     bool rexmit_now;      /* the first lost range may leave whatever cwnd says (RFC 5681 3.2 step 3) */
     bool one_only;        /* RFC 1191 6.4: one segment until something is acknowledged */
     bool timed_out;       /* an RTO has marked the flight lost, and recover is not yet acknowledged */
+    uint64_t cc_state[CC_STATE_BYTES / 8]; /* what the congestion control remembers */
 };
 
 struct tcb {
@@ -148,6 +152,9 @@ struct tcb {
 
     rill_time heard_us;           /* last acceptable segment, for keep-alive */
     uint32_t challenge_ms;        /* last challenge ACK, low bits of the clock in milliseconds */
+    uint32_t ts_recent;           /* RFC 7323 4.3: TS.Recent */
+    uint32_t ts_recent_s;         /* when it was set, seconds of the clock: RFC 7323 5.5, 24 days */
+    uint32_t ts_offset;           /* of our own clock: RFC 7323 7.1 */
     int16_t error;                /* the sticky errno value of a dead connection */
     int16_t soft_error;           /* the last ICMP hint (RFC 9293 3.9.2.2) */
     uint16_t pmtu;                /* bytes; RFC 1191 */
@@ -166,6 +173,11 @@ struct tcb {
     bool urgent_event : 1; /* RCV.UP has advanced and the application has not been told */
     bool wscale_ok : 1;    /* both sides offered a shift (RFC 7323 2.2) */
     bool challenged : 1;   /* challenge_ms is valid */
+    bool ts_ok : 1;        /* Snd.TS.OK: both sides sent timestamps in their SYN (RFC 7323 3.2) */
+    bool sack_ok : 1;      /* both sides permit SACK (RFC 2018 2) */
+    bool ecn_ok : 1;       /* both sides know ECN (RFC 3168 6.1.1) */
+    bool ece_due : 1;      /* ECN: a mark came, every ACK says so until CWR comes (RFC 3168 6.1.3) */
+    bool cwr_due : 1;      /* ECN: the window was reduced, the next new data says so (RFC 3168 6.1.2) */
 };
 
 #define HEAP_NONE UINT32_MAX
@@ -207,11 +219,14 @@ static inline bool tcp_synchronized(const struct tcb *c)
     return c->state >= RILL_ESTABLISHED && c->state <= RILL_TIME_WAIT;
 }
 
-/* RFC 9293 3.7.1, MUST-16: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize; without
- * options in data segments that is the smaller of what the peer and the path take. */
+/* Bytes of options in every segment after the SYN: the timestamps and two NOPs (RFC 7323 appendix A). */
+static inline uint32_t tcp_ts_len(const struct tcb *c) { return c->ts_ok ? TCP_TS_LEN : 0; }
+
+/* RFC 9293 3.7.1, MUST-16: Eff.snd.MSS = min(SendMSS + 20, MMS_S) - TCPhdrsize - IPoptionsize: the smaller of
+ * what the peer and the path take, less the options (RFC 6691).  A path with an MTU of 68 leaves 16 bytes. */
 static inline uint32_t tcp_eff_mss(const struct tcb *c)
 {
-    return min_u32(c->snd.mss, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
+    return min_u32(c->snd.mss, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN)) - tcp_ts_len(c);
 }
 
 /* The application has closed: nobody will read, nobody will ask. */

@@ -1,7 +1,7 @@
 /* tcp_conn.c - see tcp_conn.h.  RFC 9293 3.4.1, 3.6, 3.10.1, 3.10.4, 3.10.5; RFC 6528; RFC 6056; RFC 6928. */
 #include "tcp_conn.h"
 
-#include "cc_reno.h"
+#include "cc_table.h"
 #include "tcp_timer.h"
 
 #include <errno.h>
@@ -95,8 +95,9 @@ struct tcb *tcp_new(struct rill_engine *e, const struct tcp_opts *opts)
     c->max_sent = c->max_acked = 68; /* RFC 5927 7.2 */
     c->heard_us = e->now_us;
     c->snd.mss = TCP_DEFAULT_MSS;
-    c->cc.ops = &cc_reno;
-    c->cc.ssthresh = UINT32_MAX / 2; /* RFC 5681 3.1: arbitrarily high */
+    c->cc.ops = cc_ops((enum rill_cc)opts->cc);
+    c->cc.ssthresh = CC_SSTHRESH_NONE;
+    c->cc.hystart = engine_has(e, RILL_FEATURE_HYSTART);
     rtt_init(&c->rtt);
     return c;
 }
@@ -131,6 +132,7 @@ int tcp_need_flight(struct rill_engine *e, struct tcb *c)
         c->fl = NULL;
         return -ENOBUFS;
     }
+    c->cc.state = c->fl->cc_state;
     c->fl->since_us = e->now_us;
     c->fl->sent_us = e->now_us;
     c->fl->recover = c->snd.una - 1; /* RFC 6582 3.2 step 1: the first duplicate ACKs may start a recovery */
@@ -161,7 +163,7 @@ int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t
         mem_free(&e->mem, c, sizeof *c);
         return -ENOBUFS;
     }
-    c->rcv.wscale = e->config.window_scaling ? tcp_wscale_for(opts->rcvbuf_bytes) : 0;
+    c->rcv.wscale = engine_has(e, RILL_FEATURE_WSCALE) ? tcp_wscale_for(opts->rcvbuf_bytes) : 0;
     tcp_enter(e, c, RILL_SYN_SENT);
     conns_touch(&e->conns, c);
     engine_count(e, RILL_OPEN_ACTIVE);

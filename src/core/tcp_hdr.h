@@ -12,7 +12,9 @@
 #define TCP_HEADER_MAX 60u
 #define TCP_OK RILL_SEG_IN
 #define TCP_SACK_BLOCKS 4
-#define TCP_DEFAULT_MSS 536u /* RFC 9293 3.7.1, MUST-15 */
+#define TCP_TS_LEN 12u /* the timestamps option with two NOPs in front */
+#define TCP_SACK_LEN(n) ((n) != 0 ? 4 + 8 * (uint32_t)(n) : 0) /* n blocks with two NOPs in front */
+#define TCP_DEFAULT_MSS 536u                                   /* RFC 9293 3.7.1, MUST-15 */
 
 struct tcp_options {
     bool has_mss, has_wscale, has_sack_permitted, has_ts;
@@ -20,7 +22,7 @@ struct tcp_options {
     uint8_t sack_count;
     uint16_t mss;
     uint32_t tsval, tsecr;
-    struct {
+    struct tcp_sack {
         uint32_t left, right;
     } sack[TCP_SACK_BLOCKS];
 };
@@ -58,7 +60,12 @@ struct tcp_build {
     uint8_t flags, ttl, tos;
     uint8_t wscale_plus_1; /* 0: no window scale option */
     uint16_t mss;          /* 0: no MSS option (MUST-65: only on SYN) */
-    bool partial_csum;     /* leave the checksum to the device */
+    bool sack_permitted;   /* RFC 2018 2: only on SYN */
+    bool has_ts;           /* RFC 7323 3.2 */
+    uint32_t tsval, tsecr;
+    uint8_t sack_count; /* at most 4, 3 with timestamps (RFC 2018 3) */
+    struct tcp_sack sack[TCP_SACK_BLOCKS];
+    bool partial_csum; /* leave the checksum to the device */
     struct rill_slice text[2];
 };
 

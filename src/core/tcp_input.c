@@ -213,7 +213,7 @@ static void take_syn(struct rill_engine *e, struct tcb *c, const struct tcp_segm
     c->rcv.irs32 = seg->seq32;
     c->rcv.nxt = c->rcv.read = c->rcv.acked = tcp_irs(c) + 1;
     c->rcv.adv = c->rcv.nxt + min_u32(c->opt.rcvbuf_bytes, UINT16_MAX); /* as offered in the SYN */
-    c->wscale_ok = seg->opt.has_wscale && e->config.window_scaling;
+    c->wscale_ok = seg->opt.has_wscale && engine_has(e, RILL_FEATURE_WSCALE);
     c->snd.wscale = c->wscale_ok ? (uint8_t)min_u32(seg->opt.wscale, 14) : 0; /* RFC 7323 2.3 */
     if (!c->wscale_ok)
         c->rcv.wscale = 0;

@@ -157,7 +157,7 @@ static bool half_open_new(struct rill_engine *e, struct port *port, const struct
     half->iss32 = iss32;
     half->irs32 = seg->seq32;
     half->mss = seg->opt.has_mss ? seg->opt.mss : TCP_DEFAULT_MSS; /* MUST-15 */
-    if (seg->opt.has_wscale && e->config.window_scaling)
+    if (seg->opt.has_wscale && engine_has(e, RILL_FEATURE_WSCALE))
         half->wscale_plus_1 = (uint8_t)(min_u32(seg->opt.wscale, 14) + 1);
     port->half_count++;
     table_insert(&e->conns, &e->mem, &e->conns.halves, &half->node);

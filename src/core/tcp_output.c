@@ -97,9 +97,10 @@ static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint
         build.up16 = (uint16_t)min_u64(c->fl->up - pos, UINT16_MAX); /* MUST-62, RFC 6093 */
     if ((build.flags & RILL_SYN) != 0) {
         build.mss = tcp_our_mss(e, &c->opt);
-        build.wscale_plus_1 = e->config.window_scaling && (c->state == RILL_SYN_SENT || c->wscale_ok)
-                                  ? (uint8_t)(c->rcv.wscale + 1)
-                                  : 0;
+        build.wscale_plus_1 =
+            engine_has(e, RILL_FEATURE_WSCALE) && (c->state == RILL_SYN_SENT || c->wscale_ok)
+                ? (uint8_t)(c->rcv.wscale + 1)
+                : 0;
     }
     if (text_len != 0)
         ring_slices(&c->tx, text_pos, text_len, build.text);

@@ -88,7 +88,14 @@ bool recovery_new_ack(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes
     if (fl->recovery)
         return ack_in_recovery(e, c, acked_bytes);
     fl->dup_acks = 0;
-    c->cc.ops->on_ack(&c->cc, acked_bytes);
+    struct cc_ack news = {.now_us = e->now_us,
+                          .acked_bytes = acked_bytes,
+                          .srtt_us = rtt_srtt_us(&c->rtt),
+                          .una = c->snd.una,
+                          .nxt = c->snd.nxt,
+                          .timed_out = fl->timed_out,
+                          .validated = true};
+    c->cc.ops->on_ack(&c->cc, &news);
     if (c->snd.una >= fl->recover)
         fl->timed_out = false;
     return true;
@@ -117,7 +124,7 @@ void recovery_dup_ack(struct rill_engine *e, struct tcb *c)
     }
     engine_event(e, RILL_FAST_RETRANSMIT, c, NULL);
     /* What limited transmit has added does not count: it is what exceeds cwnd. */
-    c->cc.ssthresh = c->cc.ops->on_loss(&c->cc, min_u32(tcp_flight(c), c->cc.cwnd));
+    c->cc.ssthresh = c->cc.ops->on_loss(&c->cc, min_u32(tcp_flight(c), c->cc.cwnd), CC_LOSS, e->now_us);
     c->cc.cwnd = c->cc.ssthresh + DUP_THRESH * c->cc.smss;
     fl->recover = c->snd.nxt;
     fl->recovery = true;
@@ -141,7 +148,8 @@ void recovery_timeout(struct rill_engine *e, struct tcb *c)
      * 9293 3.8.6.1). */
     if (tcp_synchronized(c) && c->snd.wnd != 0) {
         if (!again)
-            c->cc.ssthresh = c->cc.ops->on_loss(&c->cc, min_u32(tcp_pipe(c), c->cc.cwnd));
+            c->cc.ssthresh =
+                c->cc.ops->on_loss(&c->cc, min_u32(tcp_pipe(c), c->cc.cwnd), CC_TIMEOUT, e->now_us);
         c->cc.cwnd = c->cc.smss; /* the loss window */
         fl->recovery = false;
         fl->recover = c->snd.nxt; /* RFC 6582 3.2 step 4 */

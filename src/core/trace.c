@@ -102,3 +102,36 @@ const char *rill_break_text(enum rill_break rule)
     ASSERT((unsigned int)rule < RILL_BREAK_COUNT);
     return texts[rule];
 }
+
+const char *rill_feature_word(enum rill_feature feature)
+{
+    static const char *const words[RILL_FEATURE_COUNT] = {
+#define WORD(name, word, text) word,
+        RILL_FEATURES(WORD)
+#undef WORD
+    };
+    ASSERT((unsigned int)feature < RILL_FEATURE_COUNT);
+    return words[feature];
+}
+
+const char *rill_feature_text(enum rill_feature feature)
+{
+    static const char *const texts[RILL_FEATURE_COUNT] = {
+#define TEXT(name, word, text) text,
+        RILL_FEATURES(TEXT)
+#undef TEXT
+    };
+    ASSERT((unsigned int)feature < RILL_FEATURE_COUNT);
+    return texts[feature];
+}
+
+const char *rill_cc_word(enum rill_cc cc)
+{
+    static const char *const words[RILL_CC_COUNT] = {
+#define WORD(name, word, text) word,
+        RILL_CCS(WORD)
+#undef WORD
+    };
+    ASSERT((unsigned int)cc < RILL_CC_COUNT);
+    return words[cc];
+}

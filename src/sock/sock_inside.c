@@ -56,7 +56,8 @@ int sock_new(struct socks *socks, struct sock **out)
                                 .keep_idle_s = KEEP_IDLE_S,
                                 .keep_intvl_s = KEEP_INTVL_S,
                                 .keep_cnt = KEEP_CNT,
-                                .ttl = config->ttl};
+                                .ttl = config->ttl,
+                                .cc = (uint8_t)config->cc};
     socks->table[number] = s;
     socks->first_free = number + 1;
     socks->count++;

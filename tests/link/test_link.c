@@ -332,7 +332,8 @@ static void start_side(struct world *w, int i)
     /* Without timestamps a timeout stays doubled until a segment arrives that was sent once (RFC 6298 5.7):
      * at a third of all packets lost the usual patience does not last. */
     config.r2_us = config.orphan_us = config.fin_wait_2_us = config.syn_timeout_us = UINT32_MAX;
-    config.window_scaling = chance(w, 0.8);
+    if (!chance(w, 0.8))
+        config.features &= ~(1u << RILL_FEATURE_WSCALE);
     s->entropy = prng_seed(w->seed * 2 + (uint64_t)i);
     s->e = rill_engine_new(&config, w->now_us);
     assert_non_null(s->e);

@@ -59,7 +59,7 @@ static void window__after_the_syn__offers_the_whole_buffer_scaled(void **state)
 static void without_scaling(struct rill_config *config, struct tcp_opts *opts)
 {
     (void)opts;
-    config->window_scaling = false;
+    config->features &= ~(1u << RILL_FEATURE_WSCALE);
 }
 
 /* RFC 7323 2.2: the shift counts if both SYNs had it, in neither direction otherwise. */

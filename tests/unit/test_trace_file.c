@@ -214,7 +214,7 @@ static void trace__numbers__are_written_when_one_changes(void **unused)
     (void)unused;
     struct rill_trace_event e = event_of(RILL_TRACE_NUMBERS);
     begin();
-    e.numbers = (struct rill_numbers){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, true, RILL_LIMIT_NAGLE};
+    e.numbers = (struct rill_numbers){1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, true, RILL_LIMIT_NAGLE, 13, 14};
     trace_file_event(&trace, &e);
     trace_file_event(&trace, &e);
     e.numbers.rttvar_us++;
