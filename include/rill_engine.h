@@ -270,6 +270,8 @@ enum rill_trace_kind {
 #define RILL_ECE 0x40
 #define RILL_CWR 0x80
 
+#define RILL_SACK_BLOCKS 4
+
 /* One thing that happened.  Sequence numbers are relative to the connection's initial ones where it is known,
  * else as on the wire.  Fields that do not belong to the kind are 0. */
 struct rill_trace_event {
@@ -290,6 +292,12 @@ struct rill_trace_event {
     uint32_t why_count, why_us; /* and its number and time, where it has them */
     enum rill_limit held;       /* SEGMENT_OUT: what had held it back, for held_us; APPLICATION: nothing */
     uint64_t held_us;
+    bool has_ts; /* SEGMENT: timestamps (RFC 7323 3) */
+    uint32_t tsval, tsecr;
+    uint8_t sack_count; /* SEGMENT: SACK blocks, counted as the segment's ack (RFC 2018 3) */
+    struct rill_trace_sack {
+        uint64_t begin, end;
+    } sack[RILL_SACK_BLOCKS];
     enum rill_timer timer;       /* TIMER_ */
     rill_time timer_at_us;       /* TIMER_SET */
     struct rill_numbers numbers; /* NUMBERS, and SEGMENT_OUT of a connection */

@@ -4,6 +4,8 @@
  * Tracing changes nothing: no number that another file reads depends on whether somebody looks. */
 #include "engine.h"
 
+_Static_assert((int)RILL_SACK_BLOCKS == (int)TCP_SACK_BLOCKS, "the trace has room for all blocks");
+
 #define CHALLENGE_PERIOD_MS 500u
 #define CHALLENGES_PER_SECOND 1000u
 
@@ -66,6 +68,27 @@ static uint64_t relative(uint64_t initial, uint64_t near, uint32_t wire)
     return pos >= initial ? pos - initial : wire - (uint32_t)initial;
 }
 
+/* The options.  The blocks count from the same initial number as the acknowledgement: ours tell of the peer's
+ * bytes, the peer's of ours. */
+static void add_options(struct rill_trace_event *told, const struct tcb *c, const struct tcp_options *opt,
+                        bool out)
+{
+    told->has_ts = opt->has_ts;
+    told->tsval = opt->tsval;
+    told->tsecr = opt->tsecr;
+    told->sack_count = opt->sack_count;
+    for (uint32_t i = 0; i < opt->sack_count; i++) {
+        const struct tcp_sack *wire = &opt->sack[i];
+        told->sack[i].begin = wire->left;
+        told->sack[i].end = wire->right;
+        if (c == NULL || (out && c->rcv.nxt == 0))
+            continue;
+        uint64_t initial = out ? tcp_irs(c) : tcp_iss(c), near = out ? c->rcv.nxt : c->snd.una;
+        told->sack[i].begin = relative(initial, near, wire->left);
+        told->sack[i].end = relative(initial, near, wire->right);
+    }
+}
+
 /* What every event of a segment says, however it is known. */
 static struct rill_trace_event segment_event(enum rill_trace_kind kind, const struct tcb *c,
                                              const struct tcp_segment *seg)
@@ -103,6 +126,7 @@ static struct rill_trace_event segment_event(enum rill_trace_kind kind, const st
     }
     if ((seg->flags & RILL_ACK) == 0)
         told.ack = 0;
+    add_options(&told, c, &seg->opt, out);
     return told;
 }
 
@@ -153,7 +177,12 @@ void engine_trace_out(struct rill_engine *e, const struct tcb *c, const struct t
         .wnd16 = build->wnd16,
         .up16 = build->up16,
         .flags = build->flags,
+        .opt = {.has_ts = build->has_ts,
+                .tsval = build->tsval,
+                .tsecr = build->tsecr,
+                .sack_count = build->sack_count},
     };
+    memcpy(seg.opt.sack, build->sack, sizeof seg.opt.sack);
     struct rill_trace_event told = segment_event(RILL_TRACE_SEGMENT_OUT, c, &seg);
     told.resent = resent;
     told.why = why.why;
