@@ -323,10 +323,10 @@ const char *rill_break_text(enum rill_break rule);
  * is.  A connection has a feature that concerns both ends only if both know it. */
 #define RILL_FEATURES(X)                                                                                     \
     X(WSCALE, "wscale", "windows above 64 KiB (RFC 7323 2)")                                                 \
-    X(TIMESTAMPS, "timestamps", "timestamps: RTT of what was resent, PAWS (RFC 7323 3 to 5)")                \
+    X(TIMESTAMPS, "timestamps", "a clock in each segment: RTT, PAWS (RFC 7323 3 to 5)")                      \
     X(SACK, "sack", "selective acknowledgments (RFC 2018)")                                                  \
     X(DSACK, "dsack", "duplicates are reported (RFC 2883)")                                                  \
-    X(RACK, "rack", "losses are found by time, with SACK (RFC 8985); without it NewReno (RFC 6582)")         \
+    X(RACK, "rack", "losses are found by time (RFC 8985), else by NewReno (RFC 6582)")                       \
     X(TLP, "tlp", "tail loss probes (RFC 8985 7)")                                                           \
     X(PRR, "prr", "proportional rate reduction in recovery (RFC 9937)")                                      \
     X(UNDO, "undo", "what was no loss is undone (RFC 3522, 4015, D-SACK)")                                   \
@@ -336,7 +336,7 @@ const char *rill_break_text(enum rill_break rule);
     X(ECN_ANSWER, "ecn-answer", "who asks for ECN gets it (RFC 3168)")                                       \
     X(PACING, "pacing", "segments are spread over the round trip")                                           \
     X(AUTOTUNE, "autotune", "buffers that were not set grow with the path")                                  \
-    X(BLACK_HOLE, "black-hole", "a path that swallows full segments gets smaller ones (RFC 4821 7.7)")
+    X(BLACK_HOLE, "black-hole", "smaller segments where full ones vanish (RFC 4821 7.7)")
 #define RILL_FEATURE_ENUM(name, word, text) RILL_FEATURE_##name,
 enum rill_feature { RILL_FEATURES(RILL_FEATURE_ENUM) RILL_FEATURE_COUNT };
 #undef RILL_FEATURE_ENUM

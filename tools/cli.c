@@ -12,7 +12,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#define BREAK_WORD(name, word, text) " " word
+#define SPACE_WORD(name, word, text) " " word
+#define WORD(name, word, text) word,
 
 void cli_init(struct cli *cli, const char *name)
 {
@@ -80,16 +81,23 @@ static int set_mtu(struct cli *cli)
     return -1;
 }
 
+/* Which of `count` words the first `len` bytes of text are; count: none. */
+static int word_index(const char *text, size_t len, const char *const *words, int count)
+{
+    int i = 0;
+    while (i < count && (strlen(words[i]) != len || strncmp(words[i], text, len) != 0))
+        i++;
+    return i;
+}
+
 bool cli_break(const struct cli *cli, const char *list, uint32_t *broken)
 {
+    static const char *const words[] = {RILL_BREAKS(WORD)};
     for (;; list++) {
         size_t len = strcspn(list, ",");
-        int rule = 0;
-        while (rule < RILL_BREAK_COUNT && (strlen(rill_break_word((enum rill_break)rule)) != len ||
-                                           strncmp(rill_break_word((enum rill_break)rule), list, len) != 0))
-            rule++;
+        int rule = word_index(list, len, words, RILL_BREAK_COUNT);
         if (rule == RILL_BREAK_COUNT) {
-            cli_usage_error(cli, "--break: unknown rule '%.*s'; there are" RILL_BREAKS(BREAK_WORD), (int)len,
+            cli_usage_error(cli, "--break: unknown rule '%.*s'; there are" RILL_BREAKS(SPACE_WORD), (int)len,
                             list);
             return false;
         }
@@ -98,6 +106,36 @@ bool cli_break(const struct cli *cli, const char *list, uint32_t *broken)
         if (*list == '\0')
             return true;
     }
+}
+
+bool cli_feature(const struct cli *cli, bool on, const char *list, uint32_t *features)
+{
+    static const char *const words[] = {RILL_FEATURES(WORD)};
+    for (;; list++) {
+        size_t len = strcspn(list, ",");
+        int feature = word_index(list, len, words, RILL_FEATURE_COUNT);
+        if (feature == RILL_FEATURE_COUNT) {
+            cli_usage_error(cli, "--%s: unknown feature '%.*s'; there are" RILL_FEATURES(SPACE_WORD),
+                            on ? "with" : "without", (int)len, list);
+            return false;
+        }
+        *features = on ? *features | 1u << feature : *features & ~(1u << feature);
+        list += len;
+        if (*list == '\0')
+            return true;
+    }
+}
+
+bool cli_cc(const struct cli *cli, const char *word, enum rill_cc *cc)
+{
+    static const char *const words[] = {RILL_CCS(WORD)};
+    int found = word_index(word, strlen(word), words, RILL_CC_COUNT);
+    if (found == RILL_CC_COUNT) {
+        cli_usage_error(cli, "--cc: unknown congestion control '%s'; there are" RILL_CCS(SPACE_WORD), word);
+        return false;
+    }
+    *cc = (enum rill_cc)found;
+    return true;
 }
 
 /* After each of -w and --trace.  -1: go on. */
@@ -158,7 +196,15 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
         *(option == CLI_IN ? &cli->options.link_in : &cli->options.link_out) = optarg;
         return -1;
     case CLI_BREAK:
+        cli->engine_given = true;
         return cli_break(cli, optarg, &cli->options.engine.broken) ? -1 : CLI_USAGE;
+    case CLI_WITH:
+    case CLI_WITHOUT:
+        cli->engine_given = true;
+        return cli_feature(cli, option == CLI_WITH, optarg, &cli->options.engine.features) ? -1 : CLI_USAGE;
+    case CLI_CC:
+        cli->engine_given = true;
+        return cli_cc(cli, optarg, &cli->options.engine.cc) ? -1 : CLI_USAGE;
     case CLI_STATS:
         cli->stats = true;
         return -1;

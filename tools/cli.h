@@ -39,6 +39,7 @@ struct cli {
     struct verbose verbose;
     int verbosity;     /* how many -v */
     const char *log;   /* the file for what -v prints, NULL: standard error */
+    bool engine_given; /* --break, --with, --without or --cc */
     bool stats;        /* print the counters at the end */
     uint16_t web_port; /* of 127.0.0.1 where a lab has the page, 0: nowhere */
     void (*watch)(void *ctx, const struct rill_trace_event *event); /* a second trace hook, or NULL */
@@ -62,6 +63,9 @@ enum {
     CLI_WEB,
     CLI_NO_WEB,
     CLI_BREAK,
+    CLI_WITH,
+    CLI_WITHOUT,
+    CLI_CC,
     CLI_LESSON,
     CLI_COMPARE,
     CLI_DIR,
@@ -75,7 +79,8 @@ enum {
         {"peer", required_argument, NULL, CLI_PEER}, {"mtu", required_argument, NULL, CLI_MTU},              \
         {"log", required_argument, NULL, CLI_LOG}, {"trace", required_argument, NULL, CLI_TRACE},            \
         {"in", required_argument, NULL, CLI_IN}, {"out", required_argument, NULL, CLI_OUT},                  \
-        {"break", required_argument, NULL, CLI_BREAK},                                                       \
+        {"break", required_argument, NULL, CLI_BREAK}, {"with", required_argument, NULL, CLI_WITH},          \
+        {"without", required_argument, NULL, CLI_WITHOUT}, {"cc", required_argument, NULL, CLI_CC},          \
     {                                                                                                        \
         "stats", no_argument, NULL, CLI_STATS                                                                \
     }
@@ -97,15 +102,19 @@ enum {
     "                    seed 7; drop 5,9-12; drop data 3; blackout 2s..3s; port 7\n"                        \
     "                    (port 80 is left alone where no port is named)\n"
 
-#define CLI_BREAK_LINE(name, word, text) "      " word ": " text "\n"
+#define CLI_WORD_LINE(name, word, text) "      " word ": " text "\n"
 #define CLI_BREAK_TEXT                                                                                       \
-    "  --break RULE,...  leave out rules of TCP, to see what they are for:\n" RILL_BREAKS(CLI_BREAK_LINE)
+    "  --break RULE,...  leave out rules of TCP, to see what they are for:\n" RILL_BREAKS(CLI_WORD_LINE)
+
+#define CLI_FEATURE_TEXT                                                                                     \
+    "  --without WORD,.. turn features off; --with WORD,... on (ecn, pacing are off):\n" RILL_FEATURES(      \
+        CLI_WORD_LINE) "  --cc NAME         congestion control (cubic):\n" RILL_CCS(CLI_WORD_LINE)
 
 #define CLI_END_TEXT                                                                                         \
     "  --stats           print the counters to standard error at the end\n"                                  \
     "  -h, --help        this text\n"
 
-#define CLI_OPTIONS_TEXT CLI_STACK_TEXT CLI_BREAK_TEXT CLI_END_TEXT
+#define CLI_OPTIONS_TEXT CLI_STACK_TEXT CLI_FEATURE_TEXT CLI_BREAK_TEXT CLI_END_TEXT
 
 void cli_init(struct cli *cli, const char *name);
 
@@ -116,6 +125,10 @@ int cli_option(struct cli *cli, int option, const char *word, const char *usage)
 /* Adds the rules of a list to those that are broken (--break).  False: there is no such rule, and the message
  * names all there are. */
 bool cli_break(const struct cli *cli, const char *list, uint32_t *broken);
+
+/* The same for features that are turned on or off (--with, --without), and for the one that --cc names. */
+bool cli_feature(const struct cli *cli, bool on, const char *list, uint32_t *features);
+bool cli_cc(const struct cli *cli, const char *word, enum rill_cc *cc);
 
 /* Prints "NAME: MESSAGE" and where the help is; returns CLI_USAGE. */
 int cli_usage_error(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -1,7 +1,8 @@
 /* compare.c - `rill lab --compare A B`: one transfer under two settings, drawn into one picture.
  *
  * A setting is written as on the command line, without inner quotes:
- *     --in WORDS  --out WORDS  --break RULE,...  --slow-reader
+ *     --in WORDS  --out WORDS  --break RULE,...  --with WORD,...  --without WORD,...  --cc NAME
+ *     --slow-reader
  * WORDS go on up to the next option; words in front of the first option are those of --out; quotes around
  * words may be given and mean nothing.  Both runs have the same seed, --in 'delay 10ms' unless they say what,
  * and --out 'rate 20mbit' unless they say how much or none: on a link without a rate ACKs come in heaps, and
@@ -26,14 +27,15 @@ enum { BYTES = 400000, LIMIT_S = 60, SLOW_BUFFER = 8192, SLOW_PIECE = 4000 };
 struct run {
     const char *label, *text; /* "A", and the setting as given */
     char in[512], out[512];
-    uint32_t broken;
+    uint32_t broken, features;
+    enum rill_cc cc;
     bool slow_reader;
     const char *trace_file, *capture;
     /* What came of it. */
     struct trace trace;
     const struct trace_conn *conn;
     uint64_t begin_us, us; /* first data sent; from there until all of it was acknowledged */
-    unsigned resent, timeouts, fast;
+    unsigned resent, timeouts, fast, rack;
 };
 
 /* ---- Settings
@@ -60,30 +62,59 @@ static int seeded(const struct cli *cli, const char *option, char link[512])
     return CLI_USAGE;
 }
 
+/* The options that a word may follow, each with its letter; --slow-reader has none. */
+static const struct {
+    const char *text;
+    char letter;
+} known[] = {{"--in", 'i'},   {"--out", 'o'},     {"--break", 'b'}, {"--slow-reader", 0},
+             {"--with", '+'}, {"--without", '-'}, {"--cc", 'c'}};
+#define OPTION_COUNT (sizeof known / sizeof *known)
+
+/* A word behind the option of that letter. */
+static int take(const struct cli *cli, struct run *run, char option, const char *word)
+{
+    switch (option) {
+    case 'b':
+        return cli_break(cli, word, &run->broken) ? 0 : CLI_USAGE;
+    case '+':
+    case '-':
+        return cli_feature(cli, option == '+', word, &run->features) ? 0 : CLI_USAGE;
+    case 'c':
+        return cli_cc(cli, word, &run->cc) ? 0 : CLI_USAGE;
+    default:
+        return add_words(cli, option == 'i' ? run->in : run->out, word, strlen(word));
+    }
+}
+
 static int parse(const struct cli *cli, struct run *run)
 {
-    char option = 'o', word[64];
+    char option = 'o', word[160];
     bool in_given = false;
+    struct rill_config config;
+    rill_config_default(&config);
+    run->features = config.features;
+    run->cc = config.cc;
     for (const char *at = run->text; *at != '\0';) {
         size_t len = strcspn(at += strspn(at, " \t'\""), " \t'\"");
         if (len == 0)
             break;
         (void)snprintf(word, sizeof word, "%.*s", (int)len, at);
-        if (strcmp(word, "--in") == 0)
-            option = 'i', in_given = true;
-        else if (strcmp(word, "--out") == 0)
-            option = 'o';
-        else if (strcmp(word, "--break") == 0)
-            option = 'b';
-        else if (strcmp(word, "--slow-reader") == 0)
+        size_t which = 0;
+        while (which < OPTION_COUNT && strcmp(word, known[which].text) != 0)
+            which++;
+        if (which == OPTION_COUNT && word[0] == '-')
+            return cli_usage_error(
+                cli,
+                "--compare: '%s' is none of: --in, --out, --break, --with, --without, --cc, "
+                "--slow-reader",
+                word);
+        if (which == OPTION_COUNT && take(cli, run, option, word) != 0)
+            return CLI_USAGE;
+        if (which < OPTION_COUNT && known[which].letter == 0)
             run->slow_reader = true;
-        else if (word[0] == '-')
-            return cli_usage_error(cli, "--compare: '%s' is none of: --in, --out, --break, --slow-reader",
-                                   word);
-        else if (option == 'b' && !cli_break(cli, word, &run->broken))
-            return CLI_USAGE;
-        else if (option != 'b' && add_words(cli, option == 'i' ? run->in : run->out, at, len) != 0)
-            return CLI_USAGE;
+        else if (which < OPTION_COUNT)
+            option = known[which].letter;
+        in_given |= which < OPTION_COUNT && option == 'i';
         at += len;
     }
     if (!in_given)
@@ -121,6 +152,8 @@ static void transfer(const struct run *run)
     options.link_in = run->in;
     options.link_out = run->out;
     options.engine.broken = run->broken;
+    options.engine.features = run->features;
+    options.engine.cc = run->cc;
     if (lab_enter() != 0)
         exit(CLI_FAILURE);
     if (rill_start(&options) != 0)
@@ -173,6 +206,7 @@ static void evaluate(struct run *run)
         run->resent += seg->out && trace_is_resent(seg);
         run->timeouts += strcmp(seg->why, "RTO") == 0;
         run->fast += strcmp(seg->why, "FAST_RETRANSMIT") == 0;
+        run->rack += strcmp(seg->why, "RACK") == 0;
     }
     if (run->us == 0)
         lesson_fail("%s: the transfer did not come to its end", run->trace_file);
@@ -181,8 +215,11 @@ static void evaluate(struct run *run)
 static void result(const struct run *run, char text[200])
 {
     (void)snprintf(
-        text, 200, "%d bytes in %.3f s (%.0f kB/s); %u segments sent again, %u timeouts, %u fast retransmits",
-        BYTES, (double)run->us / 1e6, BYTES * 1e3 / (double)run->us, run->resent, run->timeouts, run->fast);
+        text, 200,
+        "%d bytes in %.3f s (%.0f kB/s); %u segments sent again, %u timeouts, %u fast retransmits, "
+        "%u segments found by RACK",
+        BYTES, (double)run->us / 1e6, BYTES * 1e3 / (double)run->us, run->resent, run->timeouts, run->fast,
+        run->rack);
 }
 
 /* ---- The picture
@@ -201,7 +238,7 @@ static void draw_acked(struct plot *plot, struct run runs[2], double height)
 {
     const struct legend legend[] = {{line_class[0], "M0 0h24", "A"},
                                     {line_class[1], "M0 0h24", "B"},
-                                    {"fgf", diamond, "fast retransmit"},
+                                    {"fgf", diamond, "fast retransmit, RACK"},
                                     {"fgf", triangle, "timeout"},
                                     {NULL, NULL, NULL}};
     plot_panel(plot, height, "Acknowledged", legend);
@@ -225,7 +262,8 @@ static void draw_acked(struct plot *plot, struct run runs[2], double height)
         for (size_t k = 0; k < conn->seg_count; k++) {
             const struct trace_seg *seg = &conn->segs[k];
             bool timeout = strcmp(seg->why, "RTO") == 0;
-            if (seg->len > 0 && (timeout || strcmp(seg->why, "FAST_RETRANSMIT") == 0))
+            bool fast = strcmp(seg->why, "FAST_RETRANSMIT") == 0 || strcmp(seg->why, "RACK") == 0;
+            if (seg->len > 0 && (timeout || fast))
                 fprintf(plot->out, "<path class=\"%s\" transform=\"translate(%.1f %.1f)\" d=\"%s\"/>\n",
                         mark_class[i], at_x(plot, &runs[i], seg->t_us) - 12, axis_at(&y, (double)seg->seq),
                         timeout ? triangle : diamond);

@@ -390,7 +390,7 @@ static const char usage[] =
     "  --lesson NAME     a guided experiment; leaves NAME.pcapng, .ndjson and .svg\n"
     "  --yes             its answer at once, without a key press\n"
     "  --compare A B     one transfer under two settings, in one picture; A and B as\n"
-    "                    '--out loss 2% --break no-fast-retransmit'\n"
+    "                    '--out loss 2% --without sack'\n"
     "  --dir DIR         where both leave their files (.)\n" CLI_OPTIONS_TEXT "\n"
     "Exit status: that of CMD, 127 if there is no such command, 128 + N if signal N\n"
     "ended it; 1 if the lab could not be made or the stack in it ended before CMD\n"
@@ -408,7 +408,7 @@ static int lab_lesson(const struct lab *lab, struct lesson_request *request, int
     if (request->a != NULL && request->b == NULL)
         return cli_usage_error(&lab->cli, "--compare needs two settings");
     if (lab->bare || lab->web || lab->no_web || lab->command != NULL || count > 0 || o->capture ||
-        o->trace_file || o->link_in || o->link_out || o->engine.broken)
+        o->trace_file || o->link_in || o->link_out || lab->cli.engine_given)
         return cli_usage_error(&lab->cli, "%s goes with --dir and --yes only; it brings its own settings",
                                request->name != NULL ? "--lesson" : "--compare");
     return request->name != NULL ? lesson_main(request) : compare_main(request);
@@ -461,9 +461,10 @@ int lab_main(int argc, char **argv)
     if (lab.bare && optind < argc)
         return cli_usage_error(&lab.cli, "--bare and services exclude each other");
     const struct rill_options *o = &lab.cli.options;
-    if (lab.bare && (o->capture || o->trace_file || o->link_in || o->link_out || o->engine.broken))
-        return cli_usage_error(
-            &lab.cli, "--bare starts no stack: -w, --trace, --in, --out and --break are for the rill in it");
+    if (lab.bare && (o->capture || o->trace_file || o->link_in || o->link_out || lab.cli.engine_given))
+        return cli_usage_error(&lab.cli,
+                               "--bare starts no stack: -w, --trace, --in, --out, --with, --without, "
+                               "--cc and --break are for the rill in it");
     if (serve_plan_parse(&lab.cli, argv + optind, &lab.plan) != 0)
         return CLI_USAGE;
     if (lab.plan.talk)

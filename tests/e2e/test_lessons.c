@@ -203,6 +203,8 @@ SCENE(compare__ignoring_the_window__wastes_segments)
  * ---------------------------------------------------------------------------------------------------- */
 
 #define RULES "no-backoff ignore-rwnd no-fast-retransmit no-delayed-ack no-sws"
+#define FEATURES                                                                                             \
+    "wscale timestamps sack dsack rack tlp prr undo hystart cwv ecn ecn-answer pacing autotune black-hole"
 #define HELP(command) "\nTry 'rill " command " --help'.\n"
 
 static void usage__what_is_unknown__is_named_with_what_there_is(void **state)
@@ -219,7 +221,26 @@ static void usage__what_is_unknown__is_named_with_what_there_is(void **state)
         {{"lab", "--compare", "--break x", ""},
          "rill lab: --break: unknown rule 'x'; there are " RULES HELP("lab")},
         {{"lab", "--compare", "", "--loss 3%"},
-         "rill lab: --compare: '--loss' is none of: --in, --out, --break, --slow-reader" HELP("lab")},
+         "rill lab: --compare: '--loss' is none of: --in, --out, --break, --with, --without, --cc, "
+         "--slow-reader" HELP("lab")},
+        {{"serve", "--with", "help"},
+         "rill serve: --with: unknown feature 'help'; there are " FEATURES HELP("serve")},
+        {{"nc", "--without", "sack,rac", "10.77.0.1", "7"},
+         "rill nc: --without: unknown feature 'rac'; there are " FEATURES HELP("nc")},
+        {{"lab", "--without", "sack,"},
+         "rill lab: --without: unknown feature ''; there are " FEATURES HELP("lab")},
+        {{"lab", "--compare", "--without sack --with x", ""},
+         "rill lab: --with: unknown feature 'x'; there are " FEATURES HELP("lab")},
+        {{"serve", "--cc", "vegas"},
+         "rill serve: --cc: unknown congestion control 'vegas'; there are cubic reno" HELP("serve")},
+        {{"lab", "--compare", "", "--cc reno,cubic"},
+         "rill lab: --cc: unknown congestion control 'reno,cubic'; there are cubic reno" HELP("lab")},
+        {{"lab", "--lesson", "numbers", "--cc", "reno"},
+         "rill lab: --lesson goes with --dir and --yes only; it brings its own settings" HELP("lab")},
+        {{"lab", "--bare", "--without", "sack"},
+         "rill lab: --bare starts no stack: -w, --trace, --in, --out, --with, --without, --cc and --break "
+         "are "
+         "for the rill in it" HELP("lab")},
         {{"lab", "--compare", "loss 3%"}, "rill lab: --compare needs two settings" HELP("lab")},
         {{"lab", "--lesson", "numbers", "--compare", "", ""},
          "rill lab: --lesson and --compare exclude each other" HELP("lab")},
