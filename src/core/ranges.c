@@ -168,6 +168,32 @@ bool ranges_touch(const struct ranges *set, uint64_t begin, uint64_t end)
     return i < set->count && set->v[i].begin < end;
 }
 
+struct range ranges_next(const struct ranges *set, uint64_t begin, uint64_t end)
+{
+    ASSERT(begin <= end);
+    uint16_t i = first_ending_from(set, begin + 1);
+    if (i == set->count || set->v[i].begin >= end)
+        return (struct range){end, end};
+    return (struct range){max_u64(begin, set->v[i].begin), min_u64(end, set->v[i].end)};
+}
+
+struct range ranges_gap(const struct ranges *set, uint64_t begin, uint64_t end)
+{
+    ASSERT(begin <= end);
+    uint16_t i = first_ending_from(set, begin + 1);
+    if (i < set->count && set->v[i].begin <= begin)
+        begin = set->v[i++].end; /* no other touches it: a gap follows */
+    if (begin >= end)
+        return (struct range){end, end};
+    return (struct range){begin, i < set->count ? min_u64(end, set->v[i].begin) : end};
+}
+
+void ranges_empty(struct ranges *set)
+{
+    set->count = 0;
+    set->bytes = 0;
+}
+
 void ranges_clear(struct ranges *set, struct mem *mem)
 {
     mem_free(mem, set->v, set->cap * sizeof(*set->v));

@@ -38,6 +38,13 @@ void ranges_trim(struct ranges *set, uint64_t pos);
 bool ranges_cover(const struct ranges *set, uint64_t begin, uint64_t end);
 bool ranges_touch(const struct ranges *set, uint64_t begin, uint64_t end);
 
+/* The first part of [begin, end) that is in the set, and the first that is not; empty if there is none. */
+struct range ranges_next(const struct ranges *set, uint64_t begin, uint64_t end);
+struct range ranges_gap(const struct ranges *set, uint64_t begin, uint64_t end);
+
+/* Forgets all and keeps the memory. */
+void ranges_empty(struct ranges *set);
+
 /* Forgets all and frees the memory. */
 void ranges_clear(struct ranges *set, struct mem *mem);
 

@@ -2,16 +2,19 @@
  *
  * All positions of [SND.UNA, SND.NXT) are known by intervals and by two queues of send times:
  *
- *   first   the originals, in order of position, which is also order of time: record i ends where i + 1
- * begins again   the retransmissions, in order of time; a later one of the same positions counts sacked  held
- * by the peer beyond a hole                      ] lost    thought lost, and not sent again since ] no
- * position is in both resent  sent again at least once (and not acknowledged yet)
+ *   first   the originals, in order of position, which is also order of time: each begins where the last ends
+ *   again   the retransmissions, in order of time; a position is in one of them at most, its latest
+ *   sacked  held by the peer beyond a hole
+ *   lost    thought lost, and not sent again since: not in `sacked`, and not in `again`
+ *   resent  sent again at least once, and not acknowledged yet
  *
- * Each queue has a place up to which it was judged by RACK.  Judging moves it only forward, so that finding
- * losses costs a constant for each segment, however many are outstanding.
+ * Each queue is judged by RACK from its front on, and each position of it once: `first` has a place up to
+ * which it is judged, `again` loses what is judged.  So finding losses costs a constant for each segment,
+ * however many are outstanding.
  *
  * A record is never split.  Without memory a send time is added to the last record, which then claims a later
- * time than it should (first), or is not kept (again): then the timeout finds what RACK cannot. */
+ * time than it should (first), or is not kept (again), `resent` claims more than was sent again, and a mark
+ * of loss is left out: then the timeout finds what RACK cannot. */
 #ifndef RILL_SCOREBOARD_H
 #define RILL_SCOREBOARD_H
 
@@ -31,6 +34,7 @@ struct sends {
 struct scoreboard {
     struct sends first, again;
     uint32_t judged_first; /* how many records of `first`, from its head on, are judged */
+    uint64_t judged_to;    /* and up to where: only a part of the next one, if it is beyond its begin */
     struct ranges sacked, lost, resent;
 };
 
@@ -39,7 +43,8 @@ struct delivery {
     uint32_t bytes;
     bool any_first, any_again; /* some were sent once; some were sent again */
     struct sent first;         /* of those sent once, the one sent last (at_us, then end; RFC 8985 6.2) */
-    struct sent again;         /* of those sent again, the one whose last copy was sent last */
+    struct sent again;         /* of those sent again, the one whose last copy was sent last; empty if none of
+                                * their times is known any more: they had been judged lost again */
     uint64_t lowest_first;     /* lowest end of a part that was sent once; valid if any_first */
 };
 
@@ -47,17 +52,16 @@ struct delivery {
 int scoreboard_init(struct scoreboard *sb, struct mem *mem);
 void scoreboard_free(struct scoreboard *sb, struct mem *mem);
 
-/* [begin, end) has left: what of it lies below nxt is a retransmission and no longer lost, the rest is new.
- */
+/* [begin, end) has left: what of it lies below nxt is a retransmission, the rest is new. */
 void scoreboard_sent(struct scoreboard *sb, struct mem *mem, uint64_t begin, uint64_t end, uint64_t nxt,
                      rill_time now_us);
 
-/* SND.UNA moves from una to ack; adds to *news what was not SACKed before. */
+/* SND.UNA moves from una to ack; adds to *news, which starts as zeroes, what was not SACKed before. */
 void scoreboard_acked(struct scoreboard *sb, struct mem *mem, uint64_t una, uint64_t ack,
                       struct delivery *news);
 
 /* The peer holds [begin, end), within [SND.UNA, SND.NXT); adds to *news what was not SACKed before.  False:
- * no room for one more interval, and nothing has changed. */
+ * no room for one more interval, and no mark has changed. */
 bool scoreboard_sacked(struct scoreboard *sb, struct mem *mem, uint64_t begin, uint64_t end,
                        struct delivery *news);
 
