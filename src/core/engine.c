@@ -157,6 +157,8 @@ struct rill_numbers engine_numbers(const struct rill_engine *e, const struct tcb
         n.dup_acks = c->fl->dup_acks;
         n.recovery = c->fl->recovery;
         n.limit = (enum rill_limit)c->fl->limit;
+        n.sacked = c->fl->sb.sacked.bytes;
+        n.lost = c->fl->sb.lost.bytes;
     }
     return n;
 }

@@ -7,6 +7,7 @@
 
 #define SAMPLE_MAX_US (1u << 28)
 #define GRANULARITY_US 1u
+#define MIN_WINDOW_DS 100u
 
 /* A timeout of 2^32 us is longer than any max_us, and rto_us << 32 still fits in 64 bits. */
 #define BACKOFF_MAX 32u
@@ -42,6 +43,16 @@ void rtt_sample(struct rtt *rtt, uint64_t r_us, uint32_t min_us, uint32_t max_us
     uint32_t rto_us = (rtt->srtt_8us + 7) / 8 + max_u32(GRANULARITY_US, rtt->rttvar_4us);
     rtt->rto_us = min_u32(max_u32(rto_us, min_us), max_us);
     rtt->backoff = 0;
+}
+
+void rtt_min(struct rtt *rtt, uint64_t r_us, rill_time now_us)
+{
+    uint32_t r = (uint32_t)min_u64(max_u64(r_us, GRANULARITY_US), SAMPLE_MAX_US);
+    uint32_t now_ds = (uint32_t)(now_us / (SEC / 10));
+    if (rtt->min_us == 0 || r <= rtt->min_us || now_ds - rtt->min_ds > MIN_WINDOW_DS) {
+        rtt->min_us = r;
+        rtt->min_ds = now_ds;
+    }
 }
 
 void rtt_back_off(struct rtt *rtt)

@@ -12,6 +12,8 @@ struct rtt {
     uint32_t rttvar_4us; /* 4 x RTTVAR */
     uint32_t rto_us;     /* the timeout without backoff */
     uint8_t backoff;     /* how many times it is doubled now */
+    uint32_t min_us;     /* the shortest round trip of the last ten seconds or so, 0: none (RFC 8985 6.2) */
+    uint32_t min_ds;     /* when it was measured, tenths of a second */
 };
 
 /* RFC 6298 2.1: 1 second until the first sample. */
@@ -20,6 +22,9 @@ void rtt_init(struct rtt *rtt);
 /* RFC 6298 2.2, 2.3, with G = 1 us; also ends the backoff (5.7's note: a new sample).  r_us < 2^28 is taken
  * as is, larger ones as 2^28.  The result is kept within [min_us, max_us]. */
 void rtt_sample(struct rtt *rtt, uint64_t r_us, uint32_t min_us, uint32_t max_us);
+
+/* A round trip of something that was sent once: keeps the shortest one. */
+void rtt_min(struct rtt *rtt, uint64_t r_us, rill_time now_us);
 
 /* RFC 6298 5.5. */
 void rtt_back_off(struct rtt *rtt);

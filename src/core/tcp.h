@@ -45,9 +45,10 @@
 #define RILL_TCP_H
 
 #include "cc.h"
-#include "ranges.h"
+#include "prr.h"
 #include "ring.h"
 #include "rtt.h"
+#include "scoreboard.h"
 #include "seq.h"
 #include "tcp_hdr.h"
 
@@ -84,31 +85,74 @@ struct tcp_opts {
     bool sndbuf_set : 1, rcvbuf_set : 1; /* by SO_SNDBUF, SO_RCVBUF: they do not grow by themselves */
 };
 
+/* RFC 8985: RACK's and the tail loss probe's variables, in the RFC's order. */
+struct rack {
+    rill_time xmit_us; /* RACK.xmit_ts and RACK.end_seq: of all that has been delivered, what was sent last */
+    uint64_t end;      /* 0: nothing yet */
+    uint32_t rtt_us;   /* RACK.rtt: its round trip */
+    uint32_t late_us;  /* for the trace: how much later than the lost one it was sent */
+    uint64_t fack;     /* RACK.fack: highest position delivered */
+    uint64_t
+        dsack_round; /* a D-SACK has widened the window; not again before this is acknowledged; 0: none */
+    uint8_t reo_wnd_mult; /* in quarters of min_RTT, 0 counts as 1 */
+    uint8_t reo_wnd_persist;
+    bool reordering_seen;
+    bool tlp_is_retrans; /* the probe was a retransmission */
+    bool tlp_spent;      /* a probe was sent and there has been no RTT sample since */
+    bool tlp_now;        /* PTO has fired: one segment of new data may leave whatever cwnd says */
+    uint64_t tlp_end;    /* SND.NXT after the probe, 0: none is out */
+};
+
+/* What a reduction of the window replaced, until it is known to have been right.  RFC 3522, 4015, 2883. */
+struct undo {
+    bool on;
+    bool stamped; /* stamp is valid */
+    bool timeout; /* it was a timeout; else fast recovery */
+    uint32_t cwnd, ssthresh;
+    uint32_t stamp;  /* our timestamp of the first retransmission */
+    uint32_t resent; /* bytes sent again that no D-SACK has named */
+    uint64_t from;   /* SND.UNA when it began: a D-SACK below is older */
+};
+
+/* What TIMER_XMIT is armed for. */
+enum xmit_kind {
+    XMIT_RTO,     /* RFC 6298, or with nothing in flight the window's: RFC 9293 3.8.6 */
+    XMIT_PROBE,   /* PTO: RFC 8985 7.2 */
+    XMIT_REORDER, /* RFC 8985 6.2 step 5 */
+};
+
 /* What exists only while something is to be sent or acknowledged: allocated with the first byte (or the SYN,
  * or the FIN) and given back with the rings.  Not NULL whenever snd.una < snd.end, or snd.una < snd.nxt, or
  * fin_queued is not yet acknowledged. */
 struct flight {
-    struct ranges lost;   /* sent, marked lost, not sent again: subset of [snd.una, snd.nxt) */
+    struct scoreboard sb; /* what was sent when, and what of it is lost or SACKed: [snd.una, snd.nxt) */
     rill_time since_us;   /* since when the oldest outstanding octet has waited without progress: for R2 */
+    rill_time rto_at_us;  /* when the retransmission timer expires, or would, if another were not armed */
     uint64_t rtt_pos;     /* end of the segment that is being timed, 0: none (RFC 6298 3, Karn) */
     rill_time rtt_at_us;  /* when it was sent */
     rill_time sent_us;    /* when data was sent last (RFC 5681 4.1) */
-    uint64_t recover;     /* RFC 6582 3.2: highest position sent when recovery began */
+    uint64_t recover; /* RFC 6582 3.2, RFC 6675 RecoveryPoint: highest position sent when recovery began */
+    uint64_t ecn_recover; /* RFC 3168 6.1.2: no second reduction for marks before this is acknowledged */
     uint64_t small_end;   /* end of the last segment of new data shorter than an MSS (Nagle, Minshall) */
     uint64_t up;          /* SND.UP: after the last urgent byte, 0: none */
     uint64_t pending_end; /* RFC 5927 7.2: the claimed MTU applies unless this is acknowledged first */
     uint16_t pending_mtu; /* 0: none */
-    uint8_t dup_acks;     /* RFC 5681 2, in a row */
+    uint8_t dup_acks;     /* RFC 5681 2, in a row; with RACK those that SACK something new */
     uint8_t rto_count;    /* timeouts since SND.UNA moved last */
-    bool recovery;        /* RFC 6582: in fast recovery */
-    bool partial_seen;    /* RFC 6582 3.2: the timer restarts on the first partial ACK only */
-    uint8_t lost_why;     /* enum rill_why: of the marks in `lost` */
+    uint8_t lost_why;     /* enum rill_why: of the marks in sb.lost */
     uint8_t limit;        /* enum rill_limit: what keeps us from sending now */
-    rill_time limit_us;   /* since when */
-    uint32_t probes;      /* of the closed window, in a row */
+    uint8_t xmit_kind;    /* enum xmit_kind */
+    bool recovery;        /* in fast recovery: RFC 6582, RFC 6675 */
+    bool partial_seen;    /* RFC 6582 3.2: the timer restarts on the first partial ACK only */
     bool rexmit_now;      /* the first lost range may leave whatever cwnd says (RFC 5681 3.2 step 3) */
     bool one_only;        /* RFC 1191 6.4: one segment until something is acknowledged */
     bool timed_out;       /* an RTO has marked the flight lost, and recover is not yet acknowledged */
+    rill_time limit_us;   /* since when `limit` */
+    rill_time pace_us;    /* the next segment leaves not before this */
+    uint32_t probes;      /* of the closed window, in a row */
+    struct rack rack;
+    struct prr prr;
+    struct undo undo;
     uint64_t cc_state[CC_STATE_BYTES / 8]; /* what the congestion control remembers */
 };
 
@@ -188,10 +232,11 @@ static inline uint64_t tcp_irs(const struct tcb *c) { return SEQ_BASE + c->rcv.i
 /* RFC 5681 2: what is sent and not acknowledged, SYN and FIN included. */
 static inline uint32_t tcp_flight(const struct tcb *c) { return (uint32_t)(c->snd.nxt - c->snd.una); }
 
-/* What is thought to be in the network: the flight without what is marked lost. */
+/* What is thought to be in the network (RFC 6675's pipe): the flight without what is lost and what has
+ * arrived. */
 static inline uint32_t tcp_pipe(const struct tcb *c)
 {
-    return tcp_flight(c) - (c->fl != NULL ? c->fl->lost.bytes : 0);
+    return tcp_flight(c) - (c->fl != NULL ? c->fl->sb.lost.bytes + c->fl->sb.sacked.bytes : 0);
 }
 
 static inline uint32_t tcp_rcv_wnd(const struct tcb *c) { return (uint32_t)(c->rcv.adv - c->rcv.nxt); }

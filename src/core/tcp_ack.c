@@ -4,45 +4,59 @@
 #include "tcp_ack.h"
 
 #include "tcp_conn.h"
+#include "tcp_ecn.h"
 #include "tcp_pmtu.h"
 #include "tcp_recovery.h"
 #include "tcp_reset.h"
 #include "tcp_timer.h"
+#include "tcp_ts.h"
 
-/* RFC 6298 3 with Karn's rule: only segments that were sent once are timed, one at a time. */
-static void take_rtt(struct rill_engine *e, struct tcb *c)
+/* RFC 6298 3 with Karn's rule: only segments that were sent once are timed, one at a time.  What was sent
+ * again is timed by the echo of its timestamp (RFC 7323 4.1), so that a doubled timeout ends with it. */
+static void take_rtt(struct rill_engine *e, struct tcb *c, struct ack_news *news)
 {
     struct flight *fl = c->fl;
-    if (fl->rtt_pos == 0 || c->snd.una < fl->rtt_pos)
-        return;
-    rtt_sample(&c->rtt, e->now_us - fl->rtt_at_us, e->config.rto_min_us, e->config.rto_max_us);
-    fl->rtt_pos = 0;
+    bool timed = fl->rtt_pos != 0 && c->snd.una >= fl->rtt_pos;
+    if (timed)
+        rtt_sample(&c->rtt, e->now_us - fl->rtt_at_us, e->config.rto_min_us, e->config.rto_max_us);
+    else if (news->has_echo && news->delivery.any_again)
+        rtt_sample(&c->rtt, news->echo_us, e->config.rto_min_us, e->config.rto_max_us);
+    if (timed)
+        fl->rtt_pos = 0;
 }
 
-static void advance_una(struct rill_engine *e, struct tcb *c, uint64_t ack)
+/* The shortest round trip, and each one for the congestion control: of what was sent once, by the last of
+ * it. */
+static void note_rtt(struct rill_engine *e, struct tcb *c, struct ack_news *news)
+{
+    const struct delivery *d = &news->delivery;
+    if (!d->any_first || (d->any_again && !news->sacked))
+        return; /* a cumulative ACK that waited for a retransmission says nothing of what lay beyond it */
+    news->rtt_us = (uint32_t)min_u64(max_u64(e->now_us - d->first.at_us, 1), UINT32_MAX);
+    rtt_min(&c->rtt, news->rtt_us, e->now_us);
+}
+
+static void advance_una(struct rill_engine *e, struct tcb *c, uint64_t ack, struct ack_news *news)
 {
     struct flight *fl = c->fl;
     ASSERT(ack > c->snd.una && ack <= c->snd.nxt);
+    news->acked_bytes = (uint32_t)(ack - c->snd.una);
+    scoreboard_acked(&fl->sb, &e->mem, c->snd.una, ack, &news->delivery);
     c->snd.una = ack;
-    ranges_trim(&fl->lost, ack);
     fl->since_us = e->now_us;
-    take_rtt(e, c);
-}
-
-/* RFC 6298 5.2, 5.3. */
-static void acked_timer(struct rill_engine *e, struct tcb *c, bool restart)
-{
-    if (tcp_flight(c) == 0)
-        timer_stop(c, TIMER_XMIT);
-    else if (restart)
-        timer_restart(e, c);
-    if (c->snd.una >= c->snd.end)
-        timer_rings(e, c);
+    take_rtt(e, c, news);
+    /* RFC 2018 8: the peer would have acknowledged this with the rest, if it still had it. */
+    if (fl->sb.sacked.count != 0 && fl->sb.sacked.v[0].begin <= ack) {
+        scoreboard_forget_sacks(&fl->sb);
+        engine_event(e, RILL_SACK_RENEGED, c, NULL);
+    }
 }
 
 void tcp_establish(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
 {
-    advance_una(e, c, tcp_iss(c) + 1);
+    struct ack_news news = {.una = c->snd.una};
+    advance_una(e, c, tcp_iss(c) + 1, &news);
+    note_rtt(e, c, &news);
     c->snd.wnd = (seg->flags & RILL_SYN) != 0 ? seg->wnd16 : (uint32_t)seg->wnd16 << c->snd.wscale;
     c->snd.max_wnd = max_u32(c->snd.max_wnd, c->snd.wnd);
     c->snd.wl1_32 = seg->seq32;
@@ -51,7 +65,12 @@ void tcp_establish(struct rill_engine *e, struct tcb *c, const struct tcp_segmen
     c->soft_error = 0;
     tcp_set_state(e, c, c->fin_queued ? RILL_FIN_WAIT_1 : RILL_ESTABLISHED);
     timer_keepalive(e, c);
-    acked_timer(e, c, true);
+    if (tcp_flight(c) == 0)
+        timer_stop(c, TIMER_XMIT);
+    else
+        timer_restart(e, c);
+    if (c->snd.una >= c->snd.end)
+        timer_rings(e, c);
     conns_touch(&e->conns, c);
 }
 
@@ -136,18 +155,38 @@ static enum tcp_verdict ack_of_fin(struct rill_engine *e, struct tcb *c)
     return DROP;
 }
 
-static void new_data_acked(struct rill_engine *e, struct tcb *c, uint64_t ack)
+static void new_data_acked(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes)
 {
-    uint32_t acked_bytes = (uint32_t)(ack - c->snd.una);
-    advance_una(e, c, ack);
     tcp_pmtu_acked(c, acked_bytes);
-    acked_timer(e, c, recovery_new_ack(e, c, acked_bytes));
+    if (c->snd.una >= c->snd.end)
+        timer_rings(e, c);
     if (tcp_orphan(c) && c->state != RILL_TIME_WAIT)
         timer_set(e, c, TIMER_LINGER, e->now_us + e->config.orphan_us); /* progress */
     conns_touch(&e->conns, c);
+}
+
+/* What the ACK says about what is in flight. */
+static void take_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    struct ack_news news = {.una = c->snd.una, .pipe = tcp_pipe(c), .tsecr = seg->opt.tsecr};
+    bool duplicate = is_duplicate(c, seg);
+    if (c->fl == NULL)
+        return; /* nothing is */
+    news.has_echo = tcp_ts_echo_us(e, c, seg, &news.echo_us);
+    news.ece = tcp_ecn_echoed(c, seg);
+    if (seg->ack > c->snd.una)
+        advance_una(e, c, seg->ack, &news);
+    if (rack_on(e, c))
+        rack_read_sacks(e, c, seg, &news);
+    note_rtt(e, c, &news);
+    if (news.acked_bytes != 0)
+        new_data_acked(e, c, news.acked_bytes);
+    recovery_ack(e, c, seg, &news, duplicate);
+    if (c->fl->sb.sacked.bytes != 0 || news.acked_bytes != 0)
+        conns_touch(&e->conns, c);
     /* What the ACK lets go goes before the next one is taken in: a batch of them would otherwise shrink the
-     * flight, and ssthresh, which is half of it, with no loss to blame. */
-    e->drain |= c->snd.end > c->snd.nxt;
+     * flight, and ssthresh, which is a part of it, with no loss to blame. */
+    e->drain |= news.delivery.bytes != 0 && (c->snd.end > c->snd.nxt || c->fl->sb.lost.count != 0);
 }
 
 enum tcp_verdict tcp_process_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
@@ -167,10 +206,7 @@ enum tcp_verdict tcp_process_ack(struct rill_engine *e, struct tcb *c, const str
         engine_event(e, RILL_DROP_ACK, c, seg);
         return CHALLENGE;
     }
-    if (seg->ack > c->snd.una)
-        new_data_acked(e, c, seg->ack);
-    else if (is_duplicate(c, seg))
-        recovery_dup_ack(e, c);
+    take_ack(e, c, seg);
     if (seg->ack >= c->snd.una)
         update_window(e, c, seg);
     return tcp_fin_acked(c) ? ack_of_fin(e, c) : PASS;

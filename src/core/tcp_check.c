@@ -18,11 +18,8 @@ static const char *check_send(const struct tcb *c)
     HOLDS(fl != NULL || !c->fin_queued || tcp_fin_acked(c));
     if (fl == NULL)
         return NULL;
-    HOLDS(ranges_sound(&fl->lost));
-    if (fl->lost.count != 0) {
-        HOLDS(fl->lost.v[0].begin >= c->snd.una);
-        HOLDS(fl->lost.v[fl->lost.count - 1].end <= c->snd.nxt);
-    }
+    HOLDS(scoreboard_sound(&fl->sb, c->snd.una, c->snd.nxt));
+    HOLDS(fl->sb.sacked.count == 0 || c->sack_ok);
     HOLDS(fl->recover <= c->snd.nxt);
     HOLDS(fl->rtt_pos <= c->snd.nxt);
     HOLDS(!fl->recovery || c->snd.una < fl->recover);

@@ -127,7 +127,7 @@ int tcp_need_flight(struct rill_engine *e, struct tcb *c)
     if (c->fl == NULL)
         return -ENOBUFS;
     /* What is sent must be sent again when it is lost, however short memory is then. */
-    if (ranges_reserve(&c->fl->lost, &e->mem) != 0) {
+    if (scoreboard_init(&c->fl->sb, &e->mem) != 0) {
         mem_free(&e->mem, c->fl, sizeof *c->fl);
         c->fl = NULL;
         return -ENOBUFS;
@@ -135,8 +135,19 @@ int tcp_need_flight(struct rill_engine *e, struct tcb *c)
     c->cc.state = c->fl->cc_state;
     c->fl->since_us = e->now_us;
     c->fl->sent_us = e->now_us;
+    c->fl->ecn_recover = c->snd.una - 1;
     c->fl->recover = c->snd.una - 1; /* RFC 6582 3.2 step 1: the first duplicate ACKs may start a recovery */
     return 0;
+}
+
+void tcp_free_flight(struct rill_engine *e, struct tcb *c)
+{
+    if (c->fl == NULL)
+        return;
+    scoreboard_free(&c->fl->sb, &e->mem);
+    mem_free(&e->mem, c->fl, sizeof *c->fl);
+    c->fl = NULL;
+    c->cc.state = NULL;
 }
 
 int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t raddr, uint16_t rport,
@@ -221,11 +232,7 @@ static void disconnect(struct rill_engine *e, struct tcb *c)
     timer_stop_all(c);
     conns_unschedule(&e->conns, c);
     list_remove(&c->dirty);
-    if (c->fl != NULL) {
-        ranges_clear(&c->fl->lost, &e->mem);
-        mem_free(&e->mem, c->fl, sizeof *c->fl);
-        c->fl = NULL;
-    }
+    tcp_free_flight(e, c);
     ring_free(&c->tx, &e->mem);
     ranges_clear(&c->ooo, &e->mem);
 }

@@ -23,6 +23,7 @@ void tcp_set_state(struct rill_engine *e, struct tcb *c, enum rill_tcp_state sta
 
 /* Makes sure that c->fl is there: 0 or -ENOBUFS. */
 int tcp_need_flight(struct rill_engine *e, struct tcb *c);
+void tcp_free_flight(struct rill_engine *e, struct tcb *c);
 
 /* The application will send no more (shutdown SHUT_WR, close): FIN after what is queued.  0 or -ENOBUFS. */
 int tcp_shut_send(struct rill_engine *e, struct tcb *c);

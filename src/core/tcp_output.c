@@ -12,6 +12,7 @@
 
 #include <errno.h>
 
+#define PACE_BURST_US (1 * MS)
 #define OVERRIDE_US (500 * MS) /* RFC 9293 3.8.6.2.1: 0.1 to 1 s */
 
 static bool can_send_data(const struct tcb *c)
@@ -36,11 +37,18 @@ static bool can_send_data(const struct tcb *c)
 
 static uint64_t fin_end(const struct tcb *c) { return c->snd.end + (c->fin_queued ? 1 : 0); }
 
+/* Room for the report of what has come out of order (RFC 2018 3), where a segment has as much to spare. */
+static uint32_t sack_room(const struct tcb *c)
+{
+    uint32_t room = tcp_sack_room(c);
+    return room <= tcp_eff_mss(c) / 2 ? room : 0;
+}
+
 /* The end of the longest segment that begins at pos: an MSS of text, and the FIN if the text reaches up to
  * it. */
 static uint64_t segment_end(const struct tcb *c, uint64_t pos)
 {
-    uint64_t end = pos + tcp_eff_mss(c);
+    uint64_t end = pos + tcp_eff_mss(c) - sack_room(c);
     return end >= c->snd.end ? fin_end(c) : end;
 }
 
@@ -107,22 +115,52 @@ static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint
     return build;
 }
 
+/* RFC 3042's and everybody's pace: so that a window is spread over a round trip.  Twice as fast in slow
+ * start, as in Linux, and never less than a burst of PACE_BURST_US at a time. */
+static void pace(struct rill_engine *e, struct tcb *c, uint32_t bytes)
+{
+    uint32_t srtt_us = rtt_srtt_us(&c->rtt);
+    uint64_t gain = c->cc.cwnd < c->cc.ssthresh / 2 ? 200 : 120; /* per cent */
+    rill_time from_us = max_u64(c->fl->pace_us, e->now_us > PACE_BURST_US ? e->now_us - PACE_BURST_US : 0);
+    c->fl->pace_us = from_us + (uint64_t)bytes * srtt_us * 100 / (gain * c->cc.cwnd);
+}
+
+static bool paced(struct rill_engine *e, struct tcb *c)
+{
+    if (!engine_has(e, RILL_FEATURE_PACING) || c->fl->pace_us <= e->now_us)
+        return false;
+    if (c->timer[TIMER_PACE] == RILL_NEVER)
+        timer_set(e, c, TIMER_PACE, c->fl->pace_us);
+    return true;
+}
+
 /* What was handed out has left: the positions [pos, end) are in flight. */
 static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end, uint32_t text_len)
 {
     struct flight *fl = c->fl;
-    if (text_len != 0 && text_len < tcp_eff_mss(c) && end > c->snd.nxt)
+    uint64_t nxt = c->snd.nxt;
+    if (text_len != 0 && text_len < tcp_eff_mss(c) - sack_room(c) && end > nxt)
         fl->small_end = end;
     if (tcp_flight(c) == 0)
         fl->since_us = e->now_us;
-    if (pos < c->snd.nxt) {
+    if (pos < nxt) {
         fl->rtt_pos = 0; /* Karn: its acknowledgement would be ambiguous */
     } else if (fl->rtt_pos == 0) {
         fl->rtt_pos = end;
         fl->rtt_at_us = e->now_us;
     }
-    c->snd.nxt = max_u64(c->snd.nxt, end);
+    scoreboard_sent(&fl->sb, &e->mem, pos, end, nxt, e->now_us);
+    c->snd.nxt = max_u64(nxt, end);
+    prr_sent(&fl->prr, (uint32_t)(end - pos));
+    if (engine_has(e, RILL_FEATURE_PACING) && c->cc.cwnd != 0)
+        pace(e, c, (uint32_t)(end - pos));
     timer_sent(e, c);
+    if (pos < nxt)
+        recovery_resent(e, c, pos, min_u64(end, nxt));
+    if (fl->rack.tlp_now)
+        rack_probe_left(e, c);
+    else if (end > nxt && rack_on(e, c))
+        rack_arm_probe(e, c); /* RFC 8985 7.2 */
 }
 
 /* Builds the segment that holds the positions [pos, pos + len) - none for a bare ACK - and counts it as sent.
@@ -136,7 +174,7 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     uint32_t text_len = (uint32_t)(text_end - text_pos);
     struct tcp_build build = segment(e, c, pos, end, text_pos, text_len);
     (void)tcp_build(&build, e->head, out);
-    c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + text_len);
+    c->max_sent = (uint16_t)max_u32(c->max_sent, packet_len(out));
     e->counter[RILL_SEG_RESENT] += resent;
     e->counter[RILL_BYTES_OUT] += text_end > fresh ? text_end - fresh : 0;
     engine_count(e, RILL_SEG_OUT);
@@ -164,12 +202,26 @@ static struct tcp_why why_lost(const struct rill_engine *e, const struct tcb *c)
         why.count = min_u32(fl->dup_acks, 3); /* the third decided; more may have come in the same batch */
     } else if (why.why == RILL_WHY_FAST_RETRANSMIT || (why.why == RILL_WHY_PARTIAL_ACK && !fl->rexmit_now)) {
         why.why = RILL_WHY_REOPENED; /* recovery marks one segment; others were marked before */
+    } else if (why.why == RILL_WHY_RACK) {
+        why.count = fl->rack.late_us;
     } else if (why.why == RILL_WHY_PMTU) {
         why.count = c->pmtu;
     } else if (why.why == RILL_WHY_PROBE) {
         why.count = fl->probes;
     }
     return why;
+}
+
+/* Remembers what keeps us from sending, and since when: for the trace, nothing depends on it.  Returns false
+ * for its caller. */
+static bool limited(struct rill_engine *e, struct tcb *c, enum rill_limit limit)
+{
+    if (c->fl != NULL && c->fl->limit != limit) {
+        c->fl->limit = (uint8_t)limit;
+        c->fl->limit_us = e->now_us;
+        engine_trace_numbers(e, c);
+    }
+    return false;
 }
 
 /* The first range marked lost, as far as a segment takes it.  If it reaches up to SND.NXT, new data fills the
@@ -179,19 +231,20 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
     struct flight *fl = c->fl;
     struct tcp_why why;
     uint64_t begin, end;
-    if (fl == NULL || fl->lost.count == 0)
+    if (fl == NULL || fl->sb.lost.count == 0)
         return false;
-    begin = fl->lost.v[0].begin;
-    end = min_u64(fl->lost.v[0].end, segment_end(c, begin));
+    begin = fl->sb.lost.v[0].begin;
+    end = min_u64(fl->sb.lost.v[0].end, segment_end(c, begin));
     if (!fl->rexmit_now && c->snd.wnd == 0)
         return false; /* MUST-35: one segment probes a window that has closed over what is in flight */
     if (!fl->rexmit_now && tcp_pipe(c) != 0 && (fl->one_only || tcp_pipe(c) + (end - begin) > c->cc.cwnd))
         return false;
+    if (!fl->rexmit_now && paced(e, c))
+        return limited(e, c, RILL_LIMIT_PACING);
     if (end == c->snd.nxt && can_send_data(c) && begin > tcp_iss(c))
         end = max_u64(end, min_u64(segment_end(c, begin), window_end(c)));
     why = why_lost(e, c);
     fl->rexmit_now = false;
-    ranges_trim(&fl->lost, end); /* the range in front is the first: nothing is split */
     return emit(e, c, begin, (uint32_t)(end - begin), out, why);
 }
 
@@ -203,7 +256,9 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
 static bool worth_sending(const struct tcb *c, uint32_t len, uint64_t avail)
 {
     bool nagle = !c->opt.nodelay && c->snd.una < c->fl->small_end;
-    if (len >= tcp_eff_mss(c)) /* (1) */
+    if (len >= tcp_eff_mss(c) - sack_room(c)) /* (1) */
+        return true;
+    if (c->fl->rack.tlp_now) /* RFC 8985 7.3: a probe does not wait */
         return true;
     if (c->fl->up > c->snd.nxt) /* urgent data does not wait */
         return true;
@@ -236,18 +291,6 @@ static bool send_probe(struct rill_engine *e, struct tcb *c, uint64_t avail, uin
                 (struct tcp_why){usable == 0 ? RILL_WHY_PROBE : RILL_WHY_OVERRIDE, c->fl->probes, 0});
 }
 
-/* Remembers what keeps us from sending, and since when: for the trace, nothing depends on it.  Returns false
- * for its caller. */
-static bool limited(struct rill_engine *e, struct tcb *c, enum rill_limit limit)
-{
-    if (c->fl != NULL && c->fl->limit != limit) {
-        c->fl->limit = (uint8_t)limit;
-        c->fl->limit_us = e->now_us;
-        engine_trace_numbers(e, c);
-    }
-    return false;
-}
-
 static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *out)
 {
     struct tcp_why why = {.why = RILL_WHY_DATA};
@@ -272,11 +315,16 @@ static bool send_new(struct rill_engine *e, struct tcb *c, struct rill_packet *o
         return limited(e, c, usable == 0 ? RILL_LIMIT_RWND : len < avail ? RILL_LIMIT_SWS : RILL_LIMIT_NAGLE);
     }
     recovery_idle_restart(e, c);
-    if (tcp_pipe(c) != 0 && (c->fl->one_only || tcp_pipe(c) + len > recovery_allowance(c)))
+    if (tcp_pipe(c) != 0 && !c->fl->rack.tlp_now &&
+        (c->fl->one_only || tcp_pipe(c) + len > recovery_allowance(e, c)))
         return limited(e, c, c->fl->recovery || c->fl->timed_out ? RILL_LIMIT_RECOVERY : RILL_LIMIT_CWND);
+    if (!c->fl->rack.tlp_now && paced(e, c))
+        return limited(e, c, RILL_LIMIT_PACING);
     if (tcp_flight(c) == 0)
         timer_stop(c, TIMER_XMIT); /* it was the persist timer */
-    if (c->snd.nxt == c->snd.end)
+    if (c->fl->rack.tlp_now)
+        why.why = RILL_WHY_LOSS_PROBE;
+    else if (c->snd.nxt == c->snd.end)
         why.why = RILL_WHY_FIN;
     else if (tcp_pipe(c) + len > c->cc.cwnd && tcp_pipe(c) != 0)
         why = (struct tcp_why){RILL_WHY_LIMITED, c->fl->dup_acks, 0};

@@ -31,7 +31,7 @@ static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t f
     if (from < c->snd.nxt) {
         c->fl->rexmit_now = c->fl->one_only = true;
         timer_restart(e, c); /* RFC 6298 5 */
-        (void)ranges_add(&c->fl->lost, &e->mem, from, c->snd.nxt);
+        (void)scoreboard_lose(&c->fl->sb, &e->mem, from, c->snd.nxt);
         c->fl->lost_why = RILL_WHY_PMTU;
         c->fl->rtt_pos = 0; /* RFC 6298 3: what is sent again is not timed */
     }

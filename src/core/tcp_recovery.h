@@ -1,28 +1,35 @@
-/* tcp_recovery.h - what was lost, and how fast to go on.  RFC 5681 3, RFC 6582, RFC 3042, RFC 6928.  Rank 10.
+/* tcp_recovery.h - what is lost, and how fast to send.  RFC 5681, 6582, 6298 5, 6928; with SACK RFC 8985,
+ * 9937, 6675 5, 3522, 4015; RFC 3168 6.1.2.  Rank 10.
  *
- * There is one way to retransmit: mark a range lost.  This file decides which, and what it does to cwnd;
- * tcp_output.c sends it. */
+ * Decides by marking positions lost and by cwnd and ssthresh; tcp_output.c does the sending. */
 #ifndef RILL_TCP_RECOVERY_H
 #define RILL_TCP_RECOVERY_H
 
-#include "engine.h"
+#include "tcp_rack.h"
 
-/* The connection is established: initial window, and RFC 6298 5.7. */
+/* The connection is established: the initial window. */
 void recovery_start(struct tcb *c);
-/* The ACK moved SND.UNA by acked bytes.  True if the retransmission timer is to be restarted (RFC 6582 3.2:
- * not by the second and later partial ACKs). */
-bool recovery_new_ack(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes);
-/* A duplicate ACK by RFC 5681 2. */
-void recovery_dup_ack(struct rill_engine *e, struct tcb *c);
-/* The retransmission timer expired: RFC 5681 3.1, RFC 6298 5.4, 5.5. */
-void recovery_timeout(struct rill_engine *e, struct tcb *c);
-/* New data is about to be sent after a pause (RFC 5681 4.1). */
-void recovery_idle_restart(struct rill_engine *e, struct tcb *c);
-/* Nothing is in flight, and when data was sent last is about to be forgotten: the restart window now. */
-void recovery_idle(struct tcb *c);
-/* How much may be in the network now: cwnd, and two segments more during limited transmit (RFC 3042). */
-uint32_t recovery_allowance(const struct tcb *c);
-/* Everything in flight is to be sent again: the peer's window has opened after probes, or shrank away. */
+
+/* What is in flight is lost, all of it that has not arrived: a timeout, the window has opened again. */
 void recovery_mark_flight(struct rill_engine *e, struct tcb *c, enum rill_why why);
+
+/* How many bytes may be in the network before cwnd forbids new data (RFC 3042: more after duplicate ACKs). */
+uint32_t recovery_allowance(const struct rill_engine *e, const struct tcb *c);
+
+/* An acceptable ACK, after SND.UNA and the scoreboard were updated; `duplicate`: by RFC 5681 2. */
+void recovery_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
+                  const struct ack_news *news, bool duplicate);
+
+/* RFC 6298 5.4 to 5.6. */
+void recovery_timeout(struct rill_engine *e, struct tcb *c);
+/* RFC 8985 6.2 step 5: the reordering timer. */
+void recovery_reorder_timeout(struct rill_engine *e, struct tcb *c);
+
+/* [begin, end) was sent again. */
+void recovery_resent(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end);
+
+/* RFC 5681 4.1: nothing was sent for long. */
+void recovery_idle(struct tcb *c);
+void recovery_idle_restart(struct rill_engine *e, struct tcb *c);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "tcp_conn.h"
 #include "tcp_pmtu.h"
+#include "tcp_rack.h"
 #include "tcp_recovery.h"
 #include "tcp_timer.h"
 
@@ -36,6 +37,23 @@ static bool retransmission_timeout(struct rill_engine *e, struct tcb *c)
         !probing) /* SHLD-9; there is no other route to advise IP of */
         engine_event(e, RILL_R1_PASSED, c, NULL);
     return true;
+}
+
+/* What the timer was armed for, while something is in flight.  False: the connection is over. */
+static bool flight_timeout(struct rill_engine *e, struct tcb *c)
+{
+    switch ((enum xmit_kind)c->fl->xmit_kind) {
+    case XMIT_PROBE:
+        rack_send_probe(e, c);
+        return true;
+    case XMIT_REORDER:
+        engine_event(e, RILL_REORDER_FIRED, c, NULL);
+        recovery_reorder_timeout(e, c);
+        return true;
+    case XMIT_RTO:
+        break;
+    }
+    return retransmission_timeout(e, c);
 }
 
 /* Nothing is in flight and data waits for the window: RFC 9293 3.8.6.1 and 3.8.6.2.1 (4). */
@@ -96,10 +114,7 @@ static void rings_timeout(struct rill_engine *e, struct tcb *c)
     if (c->snd.una >= c->snd.end && tcp_flight(c) == 0 && (!c->fin_queued || tcp_fin_acked(c))) {
         ring_free(&c->tx, &e->mem);
         recovery_idle(c); /* a pause of a second exceeds the RTO, or nearly */
-        if (c->fl != NULL)
-            ranges_clear(&c->fl->lost, &e->mem);
-        mem_free(&e->mem, c->fl, c->fl != NULL ? sizeof *c->fl : 0);
-        c->fl = NULL;
+        tcp_free_flight(e, c);
     }
     if (tcp_unread(c) == 0 && c->ooo.count == 0)
         ring_free(&c->rx, &e->mem);
@@ -123,7 +138,7 @@ void tcp_timeout(struct rill_engine *e, struct tcb *c)
     if (take_due(e, c, TIMER_XMIT)) {
         if (tcp_flight(c) == 0)
             persist_timeout(e, c);
-        else if (!retransmission_timeout(e, c))
+        else if (!flight_timeout(e, c))
             return;
     }
     if (take_due(e, c, TIMER_DELACK)) {
@@ -131,6 +146,8 @@ void tcp_timeout(struct rill_engine *e, struct tcb *c)
         tcp_ack_soon(c, RILL_WHY_ACK_DELAYED);
         conns_touch(&e->conns, c);
     }
+    if (take_due(e, c, TIMER_PACE))
+        conns_touch(&e->conns, c);
     if (take_due(e, c, TIMER_RINGS))
         rings_timeout(e, c);
     conns_schedule(&e->conns, c);

@@ -34,7 +34,26 @@ static void arm_xmit(struct rill_engine *e, struct tcb *c)
     rill_time r2_us = timer_r2(e, c);
     if (r2_us > e->now_us)
         at_us = min_u64(at_us, r2_us);
+    c->fl->rto_at_us = at_us;
+    c->fl->xmit_kind = XMIT_RTO;
     timer_set(e, c, TIMER_XMIT, at_us);
+}
+
+/* RFC 8985 7.2: not beyond the retransmission timeout that it stands for. */
+static void arm_instead(struct rill_engine *e, struct tcb *c, enum xmit_kind kind, rill_time at_us)
+{
+    c->fl->xmit_kind = (uint8_t)kind;
+    timer_set(e, c, TIMER_XMIT, min_u64(at_us, c->fl->rto_at_us));
+}
+
+void timer_probe(struct rill_engine *e, struct tcb *c, rill_time at_us)
+{
+    arm_instead(e, c, XMIT_PROBE, at_us);
+}
+
+void timer_reorder(struct rill_engine *e, struct tcb *c, rill_time at_us)
+{
+    arm_instead(e, c, XMIT_REORDER, at_us);
 }
 
 void timer_sent(struct rill_engine *e, struct tcb *c)

@@ -142,7 +142,7 @@ static void info_of_flight(const struct rill_engine *e, const struct tcb *c, uin
     const struct flight *fl = c->fl;
     if (fl == NULL)
         return;
-    info->tcpi_lost = segments(fl->lost.bytes, mss);
+    info->tcpi_lost = segments(fl->sb.lost.bytes, mss);
     info->tcpi_last_data_sent = (uint32_t)((e->now_us - fl->sent_us) / MS);
     if (fl->timed_out)
         info->tcpi_ca_state = TCP_CA_Loss;
