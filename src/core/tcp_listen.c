@@ -238,7 +238,7 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
     c->wscale_ok = half->wscale_plus_1 != 0;
     if (c->wscale_ok) {
         c->snd.wscale = (uint8_t)(half->wscale_plus_1 - 1);
-        c->rcv.wscale = tcp_wscale_for(port->opts.rcvbuf_bytes);
+        c->rcv.wscale = tcp_wscale_for(tcp_rcvbuf_max(e, &port->opts));
     }
     tcp_set_snd_mss(c, half->mss);
     c->syn_resent = half->resent;
@@ -348,7 +348,7 @@ bool half_open_output(struct rill_engine *e, struct rill_packet *out)
                                .ttl = opts->ttl,
                                .tos = opts->tos};
     if (half->wscale_plus_1 != 0)
-        build.wscale_plus_1 = (uint8_t)(tcp_wscale_for(opts->rcvbuf_bytes) + 1);
+        build.wscale_plus_1 = (uint8_t)(tcp_wscale_for(tcp_rcvbuf_max(e, opts)) + 1);
     (void)tcp_build(&build, e->head, out);
     engine_count(e, RILL_SEG_OUT);
     half->sent_twice = half->sent_once;

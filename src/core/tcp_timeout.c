@@ -101,8 +101,10 @@ static void rings_timeout(struct rill_engine *e, struct tcb *c)
         mem_free(&e->mem, c->fl, c->fl != NULL ? sizeof *c->fl : 0);
         c->fl = NULL;
     }
-    if (tcp_unread(c) == 0 && c->ooo.count == 0)
+    if (tcp_unread(c) == 0 && !tcp_gap(c)) {
         ring_free(&c->rx, &e->mem);
+        tcp_free_intake(e, c);
+    }
 }
 
 static bool take_due(struct rill_engine *e, struct tcb *c, enum tcp_timer timer)
