@@ -108,11 +108,12 @@ static void supersede(struct scoreboard *sb, uint64_t begin, uint64_t end)
 {
     if (begin == end || !ranges_touch(&sb->resent, begin, end))
         return;
+    uint64_t una = sends_at(&sb->first, 0)->begin;
     for (uint32_t i = 0; i < sb->again.count; i++) {
         struct sent *sent = sends_at(&sb->again, i);
         if (sent->end <= begin || end <= sent->begin)
             continue;
-        if (sent->begin < begin)
+        if (max_u64(sent->begin, una) < begin)
             sent->end = begin;
         else
             sent->begin = min_u64(end, sent->end);
