@@ -8,6 +8,7 @@
 #include "tcp_conn.h"
 #include "tcp_rcv.h"
 #include "tcp_recovery.h"
+#include "tcp_sack.h"
 #include "tcp_timer.h"
 
 #include <errno.h>
@@ -80,7 +81,7 @@ static void ack_left(struct tcb *c)
 }
 
 /* The positions [pos, end) as a segment: SYN, text, FIN.  text_len of them are text, from text_pos on. */
-static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end,
+static struct tcp_build segment(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end,
                                 uint64_t text_pos, uint32_t text_len)
 {
     struct tcp_build build = {.laddr = e->config.addr,
@@ -104,6 +105,8 @@ static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint
     }
     if (text_len != 0)
         ring_slices(&c->tx, text_pos, text_len, build.text);
+    if ((build.flags & RILL_SYN) == 0) /* RFC 2018 2; and in what the text leaves of the datagram */
+        tcp_sack_report(e, c, &build, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + text_len));
     return build;
 }
 

@@ -68,9 +68,13 @@ static uint32_t blocks_max(const struct tcb *c) { return c->ts_ok ? 3 : 4; }
 
 uint32_t tcp_sack_room(const struct tcb *c)
 {
+    uint32_t blocks;
     if (c->in == NULL || !c->sack_ok)
         return 0;
-    return TCP_SACK_LEN(min_u32(blocks_max(c), c->in->ooo.count + duplicate_due(c->in)));
+    blocks = min_u32(blocks_max(c), c->in->ooo.count + duplicate_due(c->in));
+    while (TCP_SACK_LEN(blocks) > tcp_eff_mss(c) / 2)
+        blocks--;
+    return TCP_SACK_LEN(blocks);
 }
 
 /* Adds a block unless it is there.  The D-SACK block in front is no reason to leave out the block that

@@ -17,7 +17,8 @@ void tcp_sack_arrived(struct tcb *c, uint64_t pos);
  * back. */
 bool tcp_sack_duplicate(const struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end);
 
-/* Bytes of options that the next segment needs to report all that it can; 0: nothing to report. */
+/* Bytes of options that the next segment with text should leave for the report, at most half of what it has;
+ * 0: there is nothing to report. */
 uint32_t tcp_sack_room(const struct tcb *c);
 
 /* Fills in the blocks of a segment that leaves now, as many as `room` bytes of options hold. */
