@@ -50,7 +50,7 @@ void hystart_grow(struct hystart *h, struct cc *cc, const struct cc_ack *ack)
         return; /* nor is a delay then of our making */
     if (watched && h->css_min_us != 0)
         step /= CSS_GROWTH_DIVISOR;
-    cc->cwnd = (uint32_t)min_u64((uint64_t)cc->cwnd + step, cc->ssthresh);
+    cc->cwnd = (uint32_t)min_u64((uint64_t)cc->cwnd + step, CC_SSTHRESH_NONE);
     if (!watched)
         return;
     if (h->round_end == 0)

@@ -19,8 +19,8 @@ struct hystart {
     uint32_t css_rounds;          /* that CSS has lasted, the one in which it began counts */
 };
 
-/* One ACK in slow start, which is while cwnd < ssthresh: grows cwnd, never beyond ssthresh.  Sets ssthresh to
- * cwnd when HyStart++ ends slow start. */
+/* One ACK in slow start, which is while cwnd < ssthresh: grows cwnd, beyond ssthresh by less than one SMSS.
+ * Sets ssthresh to cwnd when HyStart++ ends slow start. */
 void hystart_grow(struct hystart *h, struct cc *cc, const struct cc_ack *ack);
 
 #endif
