@@ -6,10 +6,12 @@
 #include "tcp_output.h"
 
 #include "tcp_conn.h"
+#include "tcp_ecn.h"
 #include "tcp_rcv.h"
 #include "tcp_recovery.h"
 #include "tcp_sack.h"
 #include "tcp_timer.h"
+#include "tcp_ts.h"
 
 #include <errno.h>
 
@@ -107,6 +109,9 @@ static struct tcp_build segment(struct rill_engine *e, struct tcb *c, uint64_t p
         ring_slices(&c->tx, text_pos, text_len, build.text);
     if ((build.flags & RILL_SYN) == 0) /* RFC 2018 2; and in what the text leaves of the datagram */
         tcp_sack_report(e, c, &build, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + text_len));
+    tcp_ts_stamp(e, c, &build);
+    /* Beyond the window only a probe goes. */
+    tcp_ecn_mark(e, c, &build, text_len != 0 && pos >= c->snd.nxt && end <= window_end(c));
     return build;
 }
 
@@ -139,7 +144,7 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     uint32_t text_len = (uint32_t)(text_end - text_pos);
     struct tcp_build build = segment(e, c, pos, end, text_pos, text_len);
     (void)tcp_build(&build, e->head, out);
-    c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + text_len);
+    c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + text_len);
     e->counter[RILL_SEG_RESENT] += resent;
     e->counter[RILL_BYTES_OUT] += text_end > fresh ? text_end - fresh : 0;
     engine_count(e, RILL_SEG_OUT);
@@ -308,6 +313,8 @@ static bool send_reset(struct rill_engine *e, struct tcb *c, struct rill_packet 
                               .flags = RILL_RST | RILL_ACK,
                               .ttl = c->opt.ttl,
                               .tos = c->opt.tos};
+    tcp_ts_stamp(e, c, &build);
+    tcp_ecn_mark(e, c, &build, false);
     c->rst_now = false;
     (void)tcp_build(&build, e->head, out);
     engine_count(e, RILL_SEG_OUT);
