@@ -47,13 +47,13 @@ LIB_SRC      := $(wildcard src/core/*.c src/sock/*.c src/host/*.c)
 TOOL_SRC     := $(wildcard tools/*.c)
 TEST_SRC     := $(foreach g,$(TEST_GROUPS),$(wildcard tests/$(g)/test_*.c))
 SUPPORT_SRC  := $(filter-out $(TEST_SRC),$(wildcard tests/support/*.c $(TEST_GROUPS:%=tests/%/*.c)))
-ALL_SRC      := $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(SUPPORT_SRC)
+ALL_SRC      := $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(wildcard tests/bench/*.c)
 TESTS        := $(TEST_SRC:%.c=$(B)/%)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test check figures static tidy demo plot setup format install clean help list-tests show-B
+.PHONY: all tests test check figures bench-path static tidy demo plot setup format install clean help list-tests show-B
 
 all: $(B)/librill.a $(if $(TOOL_SRC),$(B)/rill)   ## build/librill.a and build/rill (the default)
 
@@ -86,6 +86,9 @@ $(B)/rill: $(B)/tools/main.o $(B)/libtools.a $(B)/librill.a
 $(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libtools.a $(B)/librill.a
 	$(LINK) $^ -lcmocka -lm
 
+$(B)/path_run: $(call obj,$(wildcard tests/bench/path_*.c)) $(B)/libsupport.a $(B)/librill.a
+	$(LINK) $^ -lcmocka -lm
+
 -include $(patsubst %.o,%.d,$(call obj,$(ALL_SRC)))
 
 # clang-tidy reads .clang-tidy; the stamp saves the time for what has not changed.
@@ -104,6 +107,9 @@ check:                          ## everything: set-up, all tests in all variants
 
 figures: all $(B)/tests/link/test_resources   ## code lines, text, bytes per connection
 	@BUILD=$(B) tests/figures
+
+bench-path: $(B)/path_run       ## goodput against the kernel over lossy paths, an hour; ARGS="--runs 3 --cell 20,1,0"
+	@PATH_RUN=$(B)/path_run tests/bench/bench-path --out $(B)/bench-path.tsv $(ARGS)
 
 static:                         ## only the static checks: layers, purity, style, clang-tidy, cppcheck
 	@tests/run.sh static
@@ -133,7 +139,7 @@ clean:                          ## remove all that was built
 	rm -rf $(OUT)
 
 help:                           ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 16
 	@echo '  VARIANT=gcc|clang|san picks compiler, flags and build directory'
 
 # For the scripts in tests/: the one place that knows names is this file.

@@ -1,20 +1,23 @@
 /* cc_reno.c - the congestion control of RFC 5681. */
 #include "cc_reno.h"
 
+#include "hystart.h"
+
 struct reno {
+    struct hystart hystart;
     uint32_t acked; /* bytes counted towards the next step of congestion avoidance */
 };
 _Static_assert(sizeof(struct reno) <= CC_STATE_BYTES, "there is room for it");
 
-/* RFC 5681 3.1: slow start adds min(N, SMSS) for each ACK of N new bytes (2); congestion avoidance counts
- * acknowledged bytes and adds SMSS when they make a window (the RECOMMENDED way, RFC 3465 2.1). */
+/* RFC 5681 3.1: slow start below ssthresh; congestion avoidance counts acknowledged bytes and adds SMSS when
+ * they make a window (the RECOMMENDED way, RFC 3465 2.1). */
 static void reno_on_ack(struct cc *cc, const struct cc_ack *ack)
 {
     struct reno *reno = cc->state;
     if (!ack->validated)
         return;
     if (cc->cwnd < cc->ssthresh) {
-        cc->cwnd += min_u32(ack->acked_bytes, cc->smss);
+        hystart_grow(&reno->hystart, cc, ack);
         return;
     }
     reno->acked += ack->acked_bytes;

@@ -41,7 +41,7 @@ static bool sends_grow(struct sends *q, struct mem *mem)
     struct sent *v = mem_alloc_raw(mem, cap * sizeof(*v));
     if (!v)
         return false;
-    if (q->count)
+    if (q->v)
         memcpy(v, q->v + q->head, q->count * sizeof(*v));
     mem_free(mem, q->v, q->cap * sizeof(*v));
     q->v = v;
@@ -56,9 +56,11 @@ static bool sends_append(struct sends *q, struct mem *mem, struct sent sent)
         /* Where it cannot grow it makes do with less, but never copies all for the sake of a few places. */
         if (q->head == 0 || q->head < q->cap / 8)
             return false;
+        ASSERT(q->v);
         memmove(q->v, q->v + q->head, q->count * sizeof(*q->v));
         q->head = 0;
     }
+    ASSERT(q->v);
     q->v[q->head + q->count++] = sent;
     return true;
 }
@@ -108,11 +110,12 @@ static void supersede(struct scoreboard *sb, uint64_t begin, uint64_t end)
 {
     if (begin == end || !ranges_touch(&sb->resent, begin, end))
         return;
+    uint64_t una = sends_at(&sb->first, 0)->begin; /* `first` covers the flight */
     for (uint32_t i = 0; i < sb->again.count; i++) {
         struct sent *sent = sends_at(&sb->again, i);
         if (sent->end <= begin || end <= sent->begin)
             continue;
-        if (sent->begin < begin)
+        if (max_u64(sent->begin, una) < begin)
             sent->end = begin;
         else
             sent->begin = min_u64(end, sent->end);
@@ -329,12 +332,12 @@ static uint64_t end_of_before(const struct sent *sent, const struct judgement *j
     return max_u64(sent->begin, min_u64(sent->end, j->newest_end));
 }
 
-static uint32_t judge_first(struct scoreboard *sb, struct mem *mem, uint64_t una, struct judgement *j)
+static uint32_t judge_first(struct scoreboard *sb, struct mem *mem, struct judgement *j)
 {
     uint32_t bytes = 0;
     while (sb->judged_first < sb->first.count) {
         const struct sent *sent = sends_at(&sb->first, sb->judged_first);
-        uint64_t begin = max_u64(max_u64(sent->begin, una), sb->judged_to), end = end_of_before(sent, j);
+        uint64_t begin = max_u64(sent->begin, sb->judged_to), end = end_of_before(sent, j);
         if (begin >= end)
             break;
         if (may_be_lost(sb, begin, end, true)) {
@@ -354,9 +357,10 @@ static uint32_t judge_first(struct scoreboard *sb, struct mem *mem, uint64_t una
     return bytes;
 }
 
-static uint32_t judge_again(struct scoreboard *sb, struct mem *mem, uint64_t una, struct judgement *j)
+static uint32_t judge_again(struct scoreboard *sb, struct mem *mem, struct judgement *j)
 {
     uint32_t bytes = 0;
+    uint64_t una = sb->first.count ? sends_at(&sb->first, 0)->begin : UINT64_MAX;
     while (sb->again.count) {
         struct sent *sent = sends_at(&sb->again, 0);
         uint64_t begin = max_u64(sent->begin, una), end = end_of_before(sent, j);
@@ -378,12 +382,12 @@ static uint32_t judge_again(struct scoreboard *sb, struct mem *mem, uint64_t una
     return bytes;
 }
 
-uint32_t scoreboard_judge(struct scoreboard *sb, struct mem *mem, uint64_t una, rill_time newest_us,
-                          uint64_t newest_end, rill_time limit_us, rill_time *next_us)
+uint32_t scoreboard_judge(struct scoreboard *sb, struct mem *mem, rill_time newest_us, uint64_t newest_end,
+                          rill_time limit_us, rill_time *next_us)
 {
     struct judgement j = {newest_us, newest_end, limit_us, RILL_NEVER};
-    uint32_t bytes = judge_first(sb, mem, una, &j);
-    bytes += judge_again(sb, mem, una, &j);
+    uint32_t bytes = judge_first(sb, mem, &j);
+    bytes += judge_again(sb, mem, &j);
     *next_us = j.next_us;
     return bytes;
 }

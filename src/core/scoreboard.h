@@ -71,8 +71,8 @@ uint32_t scoreboard_lose(struct scoreboard *sb, struct mem *mem, uint64_t begin,
 /* RFC 8985 6.2 step 5.  Marks lost what is neither acknowledged nor SACKed and was sent before the segment
  * (newest_us, newest_end) and not later than limit_us.  Returns the bytes newly marked; *next_us is when the
  * next one that was sent before the segment was sent, RILL_NEVER if there is none. */
-uint32_t scoreboard_judge(struct scoreboard *sb, struct mem *mem, uint64_t una, rill_time newest_us,
-                          uint64_t newest_end, rill_time limit_us, rill_time *next_us);
+uint32_t scoreboard_judge(struct scoreboard *sb, struct mem *mem, rill_time newest_us, uint64_t newest_end,
+                          rill_time limit_us, rill_time *next_us);
 
 /* Everything in [una, nxt) is lost but what is SACKed (a timeout); judging starts over with what is sent from
  * now on. */

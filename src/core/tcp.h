@@ -51,6 +51,7 @@
 #include "scoreboard.h"
 #include "seq.h"
 #include "tcp_hdr.h"
+#include "tune.h"
 
 /* One entry of a hash table of connections: the peer and the two ports (there is one local address). */
 struct conn_node {
@@ -153,7 +154,17 @@ struct flight {
     struct rack rack;
     struct prr prr;
     struct undo undo;
+    struct tune tune;                      /* of the send buffer */
     uint64_t cc_state[CC_STATE_BYTES / 8]; /* what the congestion control remembers */
+};
+
+/* What exists only while data comes in: allocated before the first byte is stored, and given back with the
+ * ring that it is stored in.  Not NULL whenever rx.buf is not, until the connection is CLOSED. */
+struct intake {
+    struct ranges ooo;                /* received above rcv.nxt: subset of (rcv.nxt, rcv.adv) */
+    struct range duplicate;           /* came again, and the next segment will say so; empty: none */
+    uint64_t recent[TCP_SACK_BLOCKS]; /* a position in each range of ooo that was reported lately */
+    struct tune tune;                 /* of the receive buffer */
 };
 
 struct tcb {
@@ -165,6 +176,7 @@ struct tcb {
     } owner;
     struct tcb *ready_next;       /* while waiting: the next one to be accepted */
     struct flight *fl;            /* see above */
+    struct intake *in;            /* the same */
     rill_time timer[TIMER_COUNT]; /* deadlines, RILL_NEVER: not armed */
     uint32_t heap_index;          /* in the heap of deadlines, HEAP_NONE if in none */
 
@@ -189,7 +201,6 @@ struct tcb {
     } rcv;
 
     struct ring tx, rx; /* [snd.una, snd.end) and [rcv.read, rcv.adv) */
-    struct ranges ooo;  /* received above rcv.nxt: subset of (rcv.nxt, rcv.adv) */
     struct rtt rtt;
     struct cc cc;
     struct tcp_opts opt;
@@ -272,6 +283,13 @@ static inline uint32_t tcp_ts_len(const struct tcb *c) { return c->ts_ok ? TCP_T
 static inline uint32_t tcp_eff_mss(const struct tcb *c)
 {
     return min_u32(c->snd.mss, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN)) - tcp_ts_len(c);
+}
+
+/* Whether something was received out of order, and where it ends. */
+static inline bool tcp_gap(const struct tcb *c) { return c->in != NULL && c->in->ooo.count != 0; }
+static inline uint64_t tcp_held_end(const struct tcb *c)
+{
+    return tcp_gap(c) ? c->in->ooo.v[c->in->ooo.count - 1].end : c->rcv.nxt;
 }
 
 /* The application has closed: nobody will read, nobody will ask. */

@@ -157,6 +157,12 @@ static enum tcp_verdict ack_of_fin(struct rill_engine *e, struct tcb *c)
 
 static void new_data_acked(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes)
 {
+    if (engine_has(e, RILL_FEATURE_AUTOTUNE) && !c->opt.sndbuf_set) {
+        uint32_t size = tune_step(&c->fl->tune, e->now_us, c->rtt.min_us, c->snd.una, c->opt.sndbuf_bytes,
+                                  e->config.buf_max_bytes);
+        e->counter[RILL_BUFFER_GROWN] += size > c->opt.sndbuf_bytes;
+        c->opt.sndbuf_bytes = size;
+    }
     tcp_pmtu_acked(c, acked_bytes);
     if (c->snd.una >= c->snd.end)
         timer_rings(e, c);

@@ -34,11 +34,12 @@ static const char *check_receive(const struct tcb *c)
     HOLDS(c->rcv.read <= c->rcv.nxt);
     HOLDS(c->rcv.nxt <= c->rcv.adv);
     HOLDS(c->rcv.acked <= c->rcv.nxt);
-    HOLDS(ranges_sound(&c->ooo));
-    if (c->ooo.count != 0) {
-        HOLDS(c->ooo.v[0].begin > c->rcv.nxt);
-        HOLDS(c->ooo.v[c->ooo.count - 1].end <= c->rcv.adv);
-        HOLDS(c->ooo.v[c->ooo.count - 1].end - c->rcv.read <= c->rx.cap);
+    HOLDS((c->in == NULL) == (c->rx.buf == NULL));
+    if (tcp_gap(c)) {
+        HOLDS(ranges_sound(&c->in->ooo));
+        HOLDS(c->in->ooo.v[0].begin > c->rcv.nxt);
+        HOLDS(tcp_held_end(c) <= c->rcv.adv);
+        HOLDS(tcp_held_end(c) - c->rcv.read <= c->rx.cap);
     }
     HOLDS(tcp_unread(c) <= c->rx.cap);
     HOLDS(c->rcv.acked == c->rcv.nxt || c->ack_now || c->timer[TIMER_DELACK] != RILL_NEVER);
@@ -70,7 +71,7 @@ const char *tcp_check(const struct tcb *c)
         for (int i = 0; i < TIMER_COUNT; i++)
             HOLDS(c->timer[i] == RILL_NEVER);
         HOLDS(c->heap_index == HEAP_NONE);
-        HOLDS(c->fl == NULL && c->tx.buf == NULL);
+        HOLDS(c->fl == NULL && c->tx.buf == NULL && c->in == NULL);
         return NULL;
     }
     HOLDS((c->tx.buf == NULL) == (c->tx.cap == 0));

@@ -25,6 +25,13 @@ uint8_t tcp_wscale_for(uint32_t rcvbuf_bytes)
     return shift;
 }
 
+uint32_t tcp_rcvbuf_max(const struct rill_engine *e, const struct tcp_opts *opts)
+{
+    if (opts->rcvbuf_set || !engine_has(e, RILL_FEATURE_AUTOTUNE))
+        return opts->rcvbuf_bytes;
+    return max_u32(opts->rcvbuf_bytes, e->config.buf_max_bytes);
+}
+
 /* CVE-2019-11479: no peer may make us send tiny segments; the floor is Linux' tcp_min_snd_mss. */
 #define MIN_SND_MSS 48u
 
@@ -150,6 +157,22 @@ void tcp_free_flight(struct rill_engine *e, struct tcb *c)
     c->cc.state = NULL;
 }
 
+int tcp_need_intake(struct rill_engine *e, struct tcb *c)
+{
+    if (c->in == NULL)
+        c->in = mem_alloc(&e->mem, sizeof *c->in);
+    return c->in != NULL ? 0 : -ENOBUFS;
+}
+
+void tcp_free_intake(struct rill_engine *e, struct tcb *c)
+{
+    if (c->in == NULL)
+        return;
+    ranges_clear(&c->in->ooo, &e->mem);
+    mem_free(&e->mem, c->in, sizeof *c->in);
+    c->in = NULL;
+}
+
 int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t raddr, uint16_t rport,
                     uint16_t lport, struct tcb **out)
 {
@@ -174,7 +197,7 @@ int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t
         mem_free(&e->mem, c, sizeof *c);
         return -ENOBUFS;
     }
-    c->rcv.wscale = engine_has(e, RILL_FEATURE_WSCALE) ? tcp_wscale_for(opts->rcvbuf_bytes) : 0;
+    c->rcv.wscale = engine_has(e, RILL_FEATURE_WSCALE) ? tcp_wscale_for(tcp_rcvbuf_max(e, opts)) : 0;
     tcp_enter(e, c, RILL_SYN_SENT);
     conns_touch(&e->conns, c);
     engine_count(e, RILL_OPEN_ACTIVE);
@@ -234,7 +257,7 @@ static void disconnect(struct rill_engine *e, struct tcb *c)
     list_remove(&c->dirty);
     tcp_free_flight(e, c);
     ring_free(&c->tx, &e->mem);
-    ranges_clear(&c->ooo, &e->mem);
+    tcp_free_intake(e, c);
 }
 
 static void release(struct rill_engine *e, struct tcb *c)

@@ -25,6 +25,10 @@ void tcp_set_state(struct rill_engine *e, struct tcb *c, enum rill_tcp_state sta
 int tcp_need_flight(struct rill_engine *e, struct tcb *c);
 void tcp_free_flight(struct rill_engine *e, struct tcb *c);
 
+/* Makes sure that c->in is there: 0 or -ENOBUFS; and gives it back, with what was received out of order. */
+int tcp_need_intake(struct rill_engine *e, struct tcb *c);
+void tcp_free_intake(struct rill_engine *e, struct tcb *c);
+
 /* The application will send no more (shutdown SHUT_WR, close): FIN after what is queued.  0 or -ENOBUFS. */
 int tcp_shut_send(struct rill_engine *e, struct tcb *c);
 
@@ -57,6 +61,8 @@ uint16_t tcp_our_mss(const struct rill_engine *e, const struct tcp_opts *opts);
 void tcp_set_snd_mss(struct tcb *c, uint16_t peer_mss);
 /* RFC 7323 2.2: the smallest shift with which this buffer can be offered. */
 uint8_t tcp_wscale_for(uint32_t rcvbuf_bytes);
+/* How large the receive buffer may become: the scale has to be offered with the SYN, for good. */
+uint32_t tcp_rcvbuf_max(const struct rill_engine *e, const struct tcp_opts *opts);
 /* A free ephemeral port to the peer (RFC 6056 3.3.3), 0 if there is none. */
 uint16_t tcp_ephemeral_port(struct rill_engine *e, uint32_t raddr, uint16_t rport);
 

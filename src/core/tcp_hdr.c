@@ -111,6 +111,7 @@ enum rill_event tcp_parse(const struct rill_packet *in, const struct ip4 *ip, st
         .wnd16 = wire_get16(p + 14),
         .up16 = wire_get16(p + 18),
         .flags = p[13],
+        .ecn = ip->tos & 3, /* RFC 3168 5 */
         .ip_payload_len = (uint16_t)len,
     };
     packet_slices(in, ip->header_len + data_off, seg->text_len, seg->text);
@@ -118,8 +119,9 @@ enum rill_event tcp_parse(const struct rill_packet *in, const struct ip4 *ip, st
     return TCP_OK;
 }
 
-/* Writes the options at p, a multiple of four bytes, in the order that Linux has; returns their length. */
-static uint32_t write_options(const struct tcp_build *build, uint8_t *p)
+/* One SYN's options at p, in the order that Linux has: NOPs keep the wide ones on words, and SACK-Permitted
+ * and the timestamps share three. */
+static uint32_t write_syn_options(const struct tcp_build *build, uint8_t *p)
 {
     uint32_t len = 0;
     if (build->mss) {
@@ -128,12 +130,49 @@ static uint32_t write_options(const struct tcp_build *build, uint8_t *p)
         wire_put16(p + 2, build->mss);
         len += 4;
     }
+    if (build->sack_permitted) {
+        p[len] = p[len + 1] = OPTION_NOP;
+        len += build->has_ts ? 0 : 2;
+        p[len++] = OPTION_SACK_PERMITTED;
+        p[len++] = 2;
+    } else if (build->has_ts) {
+        p[len++] = OPTION_NOP;
+        p[len++] = OPTION_NOP;
+    }
+    return len;
+}
+
+/* Writes the options at p, a multiple of four bytes; returns their length. */
+static uint32_t write_options(const struct tcp_build *build, uint8_t *p)
+{
+    uint32_t len = (build->flags & RILL_SYN) != 0 ? write_syn_options(build, p) : 0;
+    if (build->has_ts) { /* RFC 7323 appendix A */
+        if ((build->flags & RILL_SYN) == 0) {
+            p[len++] = OPTION_NOP;
+            p[len++] = OPTION_NOP;
+        }
+        p[len] = OPTION_TIMESTAMPS;
+        p[len + 1] = 10;
+        wire_put32(p + len + 2, build->tsval);
+        wire_put32(p + len + 6, build->tsecr);
+        len += 10;
+    }
     if (build->wscale_plus_1) {
         p[len] = OPTION_NOP;
         p[len + 1] = OPTION_WSCALE;
         p[len + 2] = 3;
         p[len + 3] = (uint8_t)(build->wscale_plus_1 - 1);
         len += 4;
+    }
+    if (build->sack_count != 0) { /* RFC 2018 3 */
+        p[len] = p[len + 1] = OPTION_NOP;
+        p[len + 2] = OPTION_SACK;
+        p[len + 3] = (uint8_t)(2 + 8 * build->sack_count);
+        len += 4;
+        for (uint32_t i = 0; i < build->sack_count; i++, len += 8) {
+            wire_put32(p + len, build->sack[i].left);
+            wire_put32(p + len + 4, build->sack[i].right);
+        }
     }
     return len;
 }
@@ -154,8 +193,11 @@ static uint16_t checksum(const struct tcp_build *build, const uint8_t *p, uint32
 uint32_t tcp_build(const struct tcp_build *build, uint8_t *head, struct rill_packet *out)
 {
     ASSERT(build->ttl > 0 && build->lport != 0 && build->rport != 0); /* RFC 1122 3.2.1.7 */
-    ASSERT((build->mss == 0 && build->wscale_plus_1 == 0) || (build->flags & RILL_SYN)); /* MUST-65 */
-    ASSERT(build->wscale_plus_1 <= 15);                                                  /* RFC 7323 2.3 */
+    ASSERT((build->mss == 0 && build->wscale_plus_1 == 0 && !build->sack_permitted) ||
+           (build->flags & RILL_SYN)); /* MUST-65, RFC 7323 2.2, RFC 2018 2 */
+    ASSERT(build->sack_count <= (build->has_ts ? 3 : 4) &&
+           (build->sack_count == 0 || (build->flags & RILL_SYN) == 0));
+    ASSERT(build->wscale_plus_1 <= 15); /* RFC 7323 2.3 */
     uint8_t *p = head + IP4_HEADER_LEN;
     uint32_t header_len = TCP_HEADER_LEN + write_options(build, p + TCP_HEADER_LEN);
     uint64_t len = (uint64_t)header_len + build->text[0].len + build->text[1].len;

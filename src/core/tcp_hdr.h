@@ -35,6 +35,7 @@ struct tcp_segment {
     uint32_t text_len;       /* payload bytes */
     uint16_t wnd16, up16;    /* window and urgent pointer as on the wire */
     uint8_t flags;           /* RILL_FIN … */
+    uint8_t ecn;             /* the ECN bits of the IP header */
     uint16_t ip_payload_len; /* header and text */
     struct rill_slice text[3];
     struct tcp_options opt;

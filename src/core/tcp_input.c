@@ -10,6 +10,7 @@
 #include "tcp_rcv.h"
 #include "tcp_recovery.h"
 #include "tcp_reset.h"
+#include "tcp_sack.h"
 #include "tcp_timer.h"
 
 #include <errno.h>
@@ -36,6 +37,8 @@ static enum tcp_verdict check_sequence(struct rill_engine *e, struct tcb *c, con
         return ACK_ONLY;
     if (acceptable(c, seg))
         return PASS;
+    if (seg->seq < c->rcv.nxt && (seg->flags & RILL_RST) == 0)
+        (void)tcp_sack_duplicate(e, c, seg->seq, seg->seq + len);
     if ((seg->flags & RILL_RST) != 0 && seg->seq != c->rcv.nxt) {
         engine_event(e, RILL_DROP_RST, c, seg);
         return DROP;

@@ -222,6 +222,7 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
     struct port *port = half->port;
     struct tcb *c = tcp_new(e, &port->opts);
     struct conn_node *old;
+    rill_time sent_us;
     if (c == NULL)
         return NULL;
     c->node = half->node;
@@ -232,19 +233,22 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
         mem_free(&e->mem, c, sizeof *c);
         return NULL;
     }
+    sent_us = half->deadline_us - (SYNACK_RTO_US << half->resent);
+    scoreboard_sent(&c->fl->sb, &e->mem, c->snd.una, c->snd.nxt, c->snd.una, sent_us);
+    if (half->sent_twice) /* Karn: nobody knows which of them is acknowledged */
+        scoreboard_sent(&c->fl->sb, &e->mem, c->snd.una, c->snd.nxt, c->snd.nxt, sent_us);
     c->rcv.irs32 = half->irs32;
     c->rcv.nxt = c->rcv.read = c->rcv.acked = tcp_irs(c) + 1;
     c->rcv.adv = c->rcv.nxt + syn_window(&port->opts);
     c->wscale_ok = half->wscale_plus_1 != 0;
     if (c->wscale_ok) {
         c->snd.wscale = (uint8_t)(half->wscale_plus_1 - 1);
-        c->rcv.wscale = tcp_wscale_for(port->opts.rcvbuf_bytes);
+        c->rcv.wscale = tcp_wscale_for(tcp_rcvbuf_max(e, &port->opts));
     }
     tcp_set_snd_mss(c, half->mss);
     c->syn_resent = half->resent;
     if (half->sent_once && !half->sent_twice) /* Karn: the SYN,ACK is timed if it was sent once */
-        rtt_sample(&c->rtt, e->now_us + SYNACK_RTO_US - half->deadline_us, e->config.rto_min_us,
-                   e->config.rto_max_us);
+        rtt_sample(&c->rtt, e->now_us - sent_us, e->config.rto_min_us, e->config.rto_max_us);
     release(e, half);
     old = table_find(&e->conns, &e->conns.waits, c->node.raddr, c->node.rport, c->node.lport);
     if (old != NULL) /* MAY-2: it was worth keeping until now */
@@ -348,7 +352,7 @@ bool half_open_output(struct rill_engine *e, struct rill_packet *out)
                                .ttl = opts->ttl,
                                .tos = opts->tos};
     if (half->wscale_plus_1 != 0)
-        build.wscale_plus_1 = (uint8_t)(tcp_wscale_for(opts->rcvbuf_bytes) + 1);
+        build.wscale_plus_1 = (uint8_t)(tcp_wscale_for(tcp_rcvbuf_max(e, opts)) + 1);
     (void)tcp_build(&build, e->head, out);
     engine_count(e, RILL_SEG_OUT);
     half->sent_twice = half->sent_once;

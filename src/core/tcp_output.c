@@ -6,9 +6,12 @@
 #include "tcp_output.h"
 
 #include "tcp_conn.h"
+#include "tcp_ecn.h"
 #include "tcp_rcv.h"
 #include "tcp_recovery.h"
+#include "tcp_sack.h"
 #include "tcp_timer.h"
+#include "tcp_ts.h"
 
 #include <errno.h>
 
@@ -88,7 +91,7 @@ static void ack_left(struct tcb *c)
 }
 
 /* The positions [pos, end) as a segment: SYN, text, FIN.  text_len of them are text, from text_pos on. */
-static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end,
+static struct tcp_build segment(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end,
                                 uint64_t text_pos, uint32_t text_len)
 {
     struct tcp_build build = {.laddr = e->config.addr,
@@ -112,6 +115,11 @@ static struct tcp_build segment(const struct rill_engine *e, struct tcb *c, uint
     }
     if (text_len != 0)
         ring_slices(&c->tx, text_pos, text_len, build.text);
+    if ((build.flags & RILL_SYN) == 0) /* RFC 2018 2; and in what the text leaves of the datagram */
+        tcp_sack_report(e, c, &build, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + text_len));
+    tcp_ts_stamp(e, c, &build);
+    /* Beyond the window only a probe goes. */
+    tcp_ecn_mark(e, c, &build, text_len != 0 && pos >= c->snd.nxt && end <= window_end(c));
     return build;
 }
 
@@ -353,6 +361,8 @@ static bool send_reset(struct rill_engine *e, struct tcb *c, struct rill_packet 
                               .flags = RILL_RST | RILL_ACK,
                               .ttl = c->opt.ttl,
                               .tos = c->opt.tos};
+    tcp_ts_stamp(e, c, &build);
+    tcp_ecn_mark(e, c, &build, false);
     c->rst_now = false;
     (void)tcp_build(&build, e->head, out);
     engine_count(e, RILL_SEG_OUT);

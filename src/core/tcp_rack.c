@@ -8,8 +8,9 @@
 
 #define DUP_THRESH 3
 #define REO_WND_PERSIST 16
-#define TIMER_FLOOR_US (2 * MS) /* DEVIATES: RFC 8985 has none; a TUN's round trip is shorter than a timer   \
-                                 */
+#define TIMER_FLOOR_US                                                                                       \
+    (2 * MS) /* DEVIATES: RFC 8985 has none; a TUN's round trip is shorter than a timer                      \
+              */
 #define MAX_ACK_DELAY_US (200 * MS) /* RFC 8985 7.2, TLP.max_ack_delay */
 #define TLP_FIRST_US (1 * SEC)      /* without SRTT */
 
@@ -96,7 +97,7 @@ void rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news 
     struct flight *fl = c->fl;
     struct rack *rack = &fl->rack;
     const struct delivery *d = &news->delivery;
-    bool again = d->any_again && !ambiguous(e, c, news);
+    bool again = d->again.begin < d->again.end && !ambiguous(e, c, news);
     if (d->any_first)
         update(e, c, &d->first);
     if (again && (!d->any_first || sent_after(d->again.at_us, d->again.end, d->first.at_us, d->first.end)))
@@ -140,7 +141,7 @@ uint32_t rack_detect(struct rill_engine *e, struct tcb *c)
     if (rack->end == 0 || (fl->sb.sacked.count == 0 && fl->sb.again.count == 0))
         return 0; /* all that is out was sent after what has arrived */
     window_us = (uint64_t)rack->rtt_us + reo_wnd_us(c);
-    lost = scoreboard_judge(&fl->sb, &e->mem, c->snd.una, rack->xmit_us, rack->end,
+    lost = scoreboard_judge(&fl->sb, &e->mem, rack->xmit_us, rack->end,
                             e->now_us > window_us ? e->now_us - window_us : 0, &next_us);
     if (lost != 0) {
         fl->lost_why = RILL_WHY_RACK;
@@ -161,8 +162,7 @@ void rack_timeout(struct rill_engine *e, struct tcb *c)
     if (fl->rack.end == 0 || window_us >= e->now_us)
         scoreboard_lose_all(&fl->sb, &e->mem, c->snd.una, c->snd.nxt);
     else
-        (void)scoreboard_judge(&fl->sb, &e->mem, c->snd.una, RILL_NEVER - 1, c->snd.nxt,
-                               e->now_us - window_us, &next_us);
+        (void)scoreboard_judge(&fl->sb, &e->mem, RILL_NEVER - 1, c->snd.nxt, e->now_us - window_us, &next_us);
 }
 
 /* ---- RFC 8985 7 ---------------------------------------------------------------------------------------- */

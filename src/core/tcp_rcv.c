@@ -5,6 +5,7 @@
 #include "tcp_rcv.h"
 
 #include "tcp_conn.h"
+#include "tcp_sack.h"
 #include "tcp_timer.h"
 
 #include <errno.h>
@@ -49,6 +50,21 @@ uint16_t tcp_window_field(const struct rill_engine *e, struct tcb *c, bool syn)
     return (uint16_t)field;
 }
 
+/* The smallest RTT known, 0: none.  Of a connection that only receives it is the handshake's. */
+static uint32_t min_rtt_us(const struct tcb *c) { return rtt_srtt_us(&c->rtt); }
+
+/* The application has read: a buffer that limits the path grows, and with it the window. */
+static void grow(struct rill_engine *e, struct tcb *c)
+{
+    uint32_t before = c->opt.rcvbuf_bytes;
+    if (c->in == NULL || c->opt.rcvbuf_set || !engine_has(e, RILL_FEATURE_AUTOTUNE))
+        return;
+    c->opt.rcvbuf_bytes =
+        tune_step(&c->in->tune, e->now_us, min_rtt_us(c), c->rcv.read, before, e->config.buf_max_bytes);
+    if (c->opt.rcvbuf_bytes != before)
+        engine_event(e, RILL_BUFFER_GROWN, c, NULL);
+}
+
 uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len, bool peek)
 {
     uint32_t take = min_u32(len, tcp_unread(c));
@@ -67,6 +83,7 @@ uint32_t tcp_read(struct rill_engine *e, struct tcb *c, void *data, uint32_t len
     }
     if (tcp_unread(c) == 0)
         timer_rings(e, c);
+    grow(e, c);
     /* A window update when it at least doubles what the peer may send: often enough to keep it busy, seldom
      * enough not to answer each read with a packet. */
     wnd_now = tcp_rcv_wnd(c);
@@ -108,8 +125,9 @@ static void store(struct tcb *c, const struct tcp_segment *seg, uint64_t text_po
 static void store_new(struct tcb *c, const struct tcp_segment *seg, uint64_t text_pos, uint64_t begin,
                       uint64_t end)
 {
-    for (uint32_t i = 0; i < c->ooo.count && begin < end; i++) {
-        const struct range *had = &c->ooo.v[i];
+    const struct ranges *ooo = &c->in->ooo;
+    for (uint32_t i = 0; i < ooo->count && begin < end; i++) {
+        const struct range *had = &ooo->v[i];
         if (had->end <= begin)
             continue;
         if (had->begin > begin)
@@ -123,26 +141,26 @@ static void store_new(struct tcb *c, const struct tcp_segment *seg, uint64_t tex
 /* Moves RCV.NXT to pos and on over what was received out of order behind it. */
 static void advance_nxt(struct rill_engine *e, struct tcb *c, uint64_t pos)
 {
+    struct ranges *ooo = &c->in->ooo;
     uint64_t before = c->rcv.nxt;
     ASSERT(pos > c->rcv.nxt);
     c->rcv.nxt = pos;
-    ranges_trim(&c->ooo, pos);
-    if (c->ooo.count != 0 && c->ooo.v[0].begin == pos) {
-        c->rcv.nxt = c->ooo.v[0].end;
-        ranges_trim(&c->ooo, c->rcv.nxt);
+    ranges_trim(ooo, pos);
+    if (ooo->count != 0 && ooo->v[0].begin == pos) {
+        c->rcv.nxt = ooo->v[0].end;
+        ranges_trim(ooo, c->rcv.nxt);
     }
-    if (c->ooo.count == 0)
-        ranges_clear(&c->ooo, &e->mem);
+    if (ooo->count == 0)
+        ranges_clear(ooo, &e->mem);
     e->counter[RILL_BYTES_IN] += c->rcv.nxt - before;
 }
 
-/* RFC 5681 4.2: at once for a gap that fills, for each second full segment (SHLD-19), else within the delay
- * (MUST-40). */
-static void owe_ack(struct rill_engine *e, struct tcb *c, bool at_once)
+/* RFC 5681 4.2: for each second full segment (SHLD-19), else within the delay (MUST-40). */
+static void owe_ack(struct rill_engine *e, struct tcb *c)
 {
-    if (at_once || engine_breaks(e, RILL_BREAK_NO_DELAYED_ACK) ||
+    if (engine_breaks(e, RILL_BREAK_NO_DELAYED_ACK) ||
         c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
-        tcp_ack_soon(c, at_once ? RILL_WHY_ACK_FILL : RILL_WHY_ACK_SECOND);
+        tcp_ack_soon(c, RILL_WHY_ACK_SECOND);
     else
         timer_ack_owed(e, c);
 }
@@ -153,7 +171,8 @@ static enum tcp_verdict receive_early(struct rill_engine *e, struct tcb *c, cons
 {
     int full;
     store_new(c, seg, seg->seq, begin, end);
-    full = ranges_add(&c->ooo, &e->mem, begin, end); /* what was stored is invisible if this fails */
+    full = ranges_add(&c->in->ooo, &e->mem, begin, end); /* what was stored is invisible if this fails */
+    tcp_sack_arrived(c, begin);
     if (full != 0)
         engine_event(e, full == -ENOMEM ? RILL_DROP_MEMORY : RILL_DROP_FRAGMENTED_RANGES, c, seg);
     else
@@ -188,48 +207,81 @@ static void receive_fin(struct rill_engine *e, struct tcb *c)
     }
 }
 
+/* Memory for the text [.., end): the ring, and what comes with it.  0 or -ENOBUFS, -ENOMEM. */
+static int make_room(struct rill_engine *e, struct tcb *c, uint64_t end)
+{
+    uint32_t need = (uint32_t)(end - c->rcv.read);
+    int full = tcp_need_intake(e, c);
+    if (full == 0)
+        full = ring_reserve(&c->rx, &e->mem, c->rcv.read, tcp_held_end(c), need,
+                            max_u32(need, c->opt.rcvbuf_bytes + edge_slack(c)));
+    if (c->rx.buf == NULL)
+        tcp_free_intake(e, c);
+    return full;
+}
+
+/* In order, or from in front of RCV.NXT on: it moves.  RFC 5681 4.2: a gap that fills, even in part, is told
+ * at once, and before the next packet; and so is a duplicate, which the next ACK alone can tell of. */
+static void receive_next(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg, uint64_t end,
+                         bool again)
+{
+    bool gap = tcp_gap(c);
+    store_new(c, seg, seg->seq, c->rcv.nxt, end);
+    advance_nxt(e, c, end);
+    e->drain |= gap || again;
+    if (gap || again)
+        tcp_ack_soon(c, gap ? RILL_WHY_ACK_FILL : RILL_WHY_ACK_OLD);
+    else
+        owe_ack(e, c);
+}
+
+/* The text [begin, end), which is in the window and new, or may be. */
+static enum tcp_verdict receive_bytes(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
+                                      uint64_t begin, uint64_t end)
+{
+    bool again;
+    if (tcp_orphan(c)) {
+        engine_event(e, RILL_DROP_AFTER_CLOSE, c, seg);
+        return RESET; /* SHLD-3 */
+    }
+    if (make_room(e, c, end) != 0) {
+        engine_event(e, RILL_DROP_MEMORY, c, seg);
+        return DROP; /* as if it had been lost: not acknowledged, so the peer sends it again */
+    }
+    again = tcp_sack_duplicate(e, c, seg->seq, end);
+    /* RFC 9293 3.8.6.3: RMSS is what we have announced; a super-segment is many of them. */
+    c->rcv.mss = (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), tcp_our_mss(e, &c->opt));
+    if (begin > c->rcv.nxt)
+        return receive_early(e, c, seg, begin, end);
+    receive_next(e, c, seg, end, again);
+    return PASS;
+}
+
 /* RFC 9293 3.10.7.4, seventh and eighth.  The segment has something inside the window. */
 enum tcp_verdict tcp_receive_text(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
 {
     uint64_t text_end = seg->seq + seg->text_len;
     uint64_t begin = max_u64(seg->seq, c->rcv.nxt);
     uint64_t end = min_u64(text_end, c->rcv.adv);
-    bool gap = c->ooo.count != 0;
     enum tcp_verdict verdict = PASS;
 
     if (tcp_fin_received(c))
         return tcp_seg_len(seg) != 0 ? ACK : PASS; /* "should not occur, since a FIN has been received" */
     if ((seg->flags & RILL_FIN) != 0 && c->rcv.fin == 0 && text_end < c->rcv.adv && text_end >= c->rcv.nxt &&
-        (c->ooo.count == 0 || c->ooo.v[c->ooo.count - 1].end <= text_end))
+        (!tcp_gap(c) || tcp_held_end(c) <= text_end))
         c->rcv.fin = text_end;
     if (c->rcv.fin != 0 && seg->text_len != 0 && end > c->rcv.fin) {
         engine_event(e, RILL_DROP_AFTER_FIN, c, seg);
         end = c->rcv.fin;
     }
     if (begin < end) {
-        uint32_t need = (uint32_t)(end - c->rcv.read);
-        uint64_t held = c->ooo.count != 0 ? c->ooo.v[c->ooo.count - 1].end : c->rcv.nxt;
-        if (tcp_orphan(c)) {
-            engine_event(e, RILL_DROP_AFTER_CLOSE, c, seg);
-            return RESET; /* SHLD-3 */
-        }
-        if (ring_reserve(&c->rx, &e->mem, c->rcv.read, held, need,
-                         max_u32(need, c->opt.rcvbuf_bytes + edge_slack(c))) != 0) {
-            engine_event(e, RILL_DROP_MEMORY, c, seg);
-            return DROP; /* as if it had been lost: not acknowledged, so the peer sends it again */
-        }
-        /* RFC 9293 3.8.6.3: RMSS is what we have announced; a super-segment is many of them. */
-        c->rcv.mss = (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), tcp_our_mss(e, &c->opt));
-        if (begin > c->rcv.nxt) {
-            verdict = receive_early(e, c, seg, begin, end);
-        } else {
-            store_new(c, seg, seg->seq, begin, end);
-            advance_nxt(e, c, end);
-            owe_ack(e, c, gap);
-            e->drain |= gap; /* RFC 5681 4.2: a fill, even a partial one, is told before the next packet */
-        }
+        verdict = receive_bytes(e, c, seg, begin, end);
+        if (verdict == RESET || verdict == DROP)
+            return verdict;
     } else if ((seg->flags & RILL_FIN) != 0 && c->rcv.nxt < text_end) {
         verdict = ACK; /* a FIN alone, beyond a gap */
+    } else if (seg->seq < c->rcv.nxt) {
+        (void)tcp_sack_duplicate(e, c, seg->seq, text_end); /* a new FIN behind old text */
     }
     if (c->rcv.fin != 0 && c->rcv.nxt == c->rcv.fin)
         receive_fin(e, c);

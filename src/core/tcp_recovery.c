@@ -126,7 +126,7 @@ void recovery_resent(struct rill_engine *e, struct tcb *c, uint64_t begin, uint6
         undo->stamped = true;
     }
     undo->resent += (uint32_t)(end - begin);
-    if (begin == c->snd.una)
+    if (begin == c->snd.una && rack_on(e, c))
         timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }
 
@@ -299,7 +299,8 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
         fl->dup_acks = 0;
     if (news->sacked) {
         engine_event(e, RILL_DUP_ACK_IN, c, NULL);
-        fl->dup_acks += fl->dup_acks < UINT8_MAX;
+        if (fl->dup_acks < UINT8_MAX)
+            fl->dup_acks++;
     }
     rack_delivered(e, c, news);
     was_recovering = fl->recovery;

@@ -116,8 +116,10 @@ static void rings_timeout(struct rill_engine *e, struct tcb *c)
         recovery_idle(c); /* a pause of a second exceeds the RTO, or nearly */
         tcp_free_flight(e, c);
     }
-    if (tcp_unread(c) == 0 && c->ooo.count == 0)
+    if (tcp_unread(c) == 0 && !tcp_gap(c)) {
         ring_free(&c->rx, &e->mem);
+        tcp_free_intake(e, c);
+    }
 }
 
 static bool take_due(struct rill_engine *e, struct tcb *c, enum tcp_timer timer)

@@ -3,7 +3,7 @@
 #include "tcp_conn.h"
 
 #include <errno.h>
-#include <netinet/tcp.h>
+#include <linux/tcp.h> /* its struct tcp_info is the whole one; <netinet/tcp.h> has the start of it */
 #include <sys/time.h>
 
 #define CC_NAME_MAX 16u
@@ -22,6 +22,7 @@ static int take_any_error(struct sock *s)
 
 static int get_socket(struct sock *s, int name, int *value)
 {
+    const struct tcp_opts *opts = s->c != NULL ? &s->c->opt : &s->opts; /* the buffers may have grown */
     switch (name) {
     case SO_REUSEADDR:
         *value = s->reuse;
@@ -36,10 +37,10 @@ static int get_socket(struct sock *s, int name, int *value)
         *value = s->opts.keepalive;
         return 0;
     case SO_SNDBUF:
-        *value = (int)(2 * s->opts.sndbuf_bytes);
+        *value = (int)(2 * opts->sndbuf_bytes);
         return 0;
     case SO_RCVBUF:
-        *value = (int)(2 * s->opts.rcvbuf_bytes);
+        *value = (int)(2 * opts->rcvbuf_bytes);
         return 0;
     case SO_TYPE:
         *value = SOCK_STREAM;
@@ -104,34 +105,48 @@ static int get_ip(const struct sock *s, int name, int *value)
     }
 }
 
-/* Linux' numbers of the states (TCP_ESTABLISHED … in <netinet/tcp.h>). */
+/* Linux' numbers of the states, as <netinet/tcp.h> has them. */
+enum info_state {
+    INFO_ESTABLISHED = 1,
+    INFO_SYN_SENT,
+    INFO_SYN_RECV,
+    INFO_FIN_WAIT1,
+    INFO_FIN_WAIT2,
+    INFO_TIME_WAIT,
+    INFO_CLOSE,
+    INFO_CLOSE_WAIT,
+    INFO_LAST_ACK,
+    INFO_LISTEN,
+    INFO_CLOSING
+};
+
 static uint8_t info_state(enum rill_tcp_state state)
 {
     switch (state) {
     case RILL_LISTEN:
-        return TCP_LISTEN;
+        return INFO_LISTEN;
     case RILL_SYN_SENT:
-        return TCP_SYN_SENT;
+        return INFO_SYN_SENT;
     case RILL_SYN_RECEIVED:
-        return TCP_SYN_RECV;
+        return INFO_SYN_RECV;
     case RILL_ESTABLISHED:
-        return TCP_ESTABLISHED;
+        return INFO_ESTABLISHED;
     case RILL_FIN_WAIT_1:
-        return TCP_FIN_WAIT1;
+        return INFO_FIN_WAIT1;
     case RILL_FIN_WAIT_2:
-        return TCP_FIN_WAIT2;
+        return INFO_FIN_WAIT2;
     case RILL_CLOSE_WAIT:
-        return TCP_CLOSE_WAIT;
+        return INFO_CLOSE_WAIT;
     case RILL_CLOSING:
-        return TCP_CLOSING;
+        return INFO_CLOSING;
     case RILL_LAST_ACK:
-        return TCP_LAST_ACK;
+        return INFO_LAST_ACK;
     case RILL_TIME_WAIT:
-        return TCP_TIME_WAIT;
+        return INFO_TIME_WAIT;
     case RILL_CLOSED:
         break;
     }
-    return TCP_CLOSE;
+    return INFO_CLOSE;
 }
 
 static uint32_t segments(uint32_t bytes, uint32_t mss) { return (bytes + mss - 1) / mss; }
@@ -153,13 +168,25 @@ static void info_of_flight(const struct rill_engine *e, const struct tcb *c, uin
     info->tcpi_retransmits = c->rtt.backoff;
 }
 
+static void info_of_options(const struct tcb *c, struct tcp_info *info)
+{
+    if (c->ts_ok)
+        info->tcpi_options |= TCPI_OPT_TIMESTAMPS;
+    if (c->sack_ok)
+        info->tcpi_options |= TCPI_OPT_SACK;
+    if (c->wscale_ok)
+        info->tcpi_options |= TCPI_OPT_WSCALE;
+    if (c->ecn_ok)
+        info->tcpi_options |= TCPI_OPT_ECN;
+}
+
 static void info_of(const struct rill_engine *e, const struct tcb *c, struct tcp_info *info)
 {
     uint32_t mss = tcp_eff_mss(c), heard_ms = (uint32_t)((e->now_us - c->heard_us) / MS);
     info->tcpi_probes = c->keep_sent;
     info->tcpi_backoff = c->rtt.backoff;
+    info_of_options(c, info);
     if (c->wscale_ok) {
-        info->tcpi_options = TCPI_OPT_WSCALE;
         info->tcpi_snd_wscale = c->snd.wscale & 15u;
         info->tcpi_rcv_wscale = c->rcv.wscale & 15u;
     }
@@ -178,6 +205,12 @@ static void info_of(const struct rill_engine *e, const struct tcb *c, struct tcp
     info->tcpi_advmss = tcp_our_mss(e, &c->opt);
     info->tcpi_reordering = 3; /* duplicate ACKs */
     info->tcpi_rcv_space = c->opt.rcvbuf_bytes;
+    if (c->snd.una > tcp_iss(c))
+        info->tcpi_bytes_acked = min_u64(c->snd.una, c->snd.end) - (tcp_iss(c) + 1);
+    if (c->rcv.nxt > tcp_irs(c))
+        info->tcpi_bytes_received = (tcp_fin_received(c) ? c->rcv.fin : c->rcv.nxt) - (tcp_irs(c) + 1);
+    info->tcpi_notsent_bytes = c->snd.end > c->snd.nxt ? (uint32_t)(c->snd.end - c->snd.nxt) : 0;
+    info->tcpi_snd_wnd = c->snd.wnd;
     info_of_flight(e, c, mss, info);
 }
 
@@ -239,10 +272,16 @@ static int getsockopt_socket(struct sock *s, int name, void *value, socklen_t *l
     }
 }
 
+static void copy_text(char to[CC_NAME_MAX], const char *from)
+{
+    for (uint32_t i = 0; i + 1 < CC_NAME_MAX && from[i] != '\0'; i++)
+        to[i] = from[i];
+}
+
 static int getsockopt_tcp(const struct rill_engine *e, const struct sock *s, int name, void *value,
                           socklen_t *len)
 {
-    static const char reno[CC_NAME_MAX] = "reno";
+    char cc[CC_NAME_MAX] = {0};
     struct tcp_info info;
     int number, error;
     switch (name) {
@@ -250,7 +289,8 @@ static int getsockopt_tcp(const struct rill_engine *e, const struct sock *s, int
         get_info(e, s, &info);
         return hand_out(&info, sizeof info, value, len);
     case TCP_CONGESTION:
-        return hand_out(reno, sizeof reno, value, len);
+        copy_text(cc, rill_cc_word((enum rill_cc)s->opts.cc));
+        return hand_out(cc, sizeof cc, value, len);
     default:
         error = get_tcp(s, name, &number);
         return error != 0 ? error : hand_out_int(number, false, value, len);

@@ -1,6 +1,7 @@
 /* sock_opt.c - setsockopt.  socket(7), tcp(7), ip(7); names, ranges and lengths as Linux has them. Rank 15.2.
  *
  * The socket's options are the original; the TCB and the listening port have copies (spread). */
+#include "cc_table.h"
 #include "sock_inside.h"
 #include "tcp_timer.h"
 
@@ -20,15 +21,21 @@
 #define TOS_ECN 3 /* the bits of ip(7)'s IP_TOS that belong to ECN */
 #define CC_NAME_MAX 16u
 
-/* Hands the options on after they were changed. */
+/* Hands the options on after they were changed.  A buffer that grows by itself has grown in the TCB. */
 static void spread(struct sock *s)
 {
     if (s->port != NULL) {
         s->port->opts = s->opts;
         s->port->reuse = s->reuse;
     }
-    if (s->c != NULL)
+    if (s->c != NULL) {
+        uint32_t sndbuf = s->c->opt.sndbuf_bytes, rcvbuf = s->c->opt.rcvbuf_bytes;
         s->c->opt = s->opts;
+        if (!s->opts.sndbuf_set)
+            s->c->opt.sndbuf_bytes = sndbuf;
+        if (!s->opts.rcvbuf_set)
+            s->c->opt.rcvbuf_bytes = rcvbuf;
+    }
 }
 
 /* The connection may have something to send because of the new options. */
@@ -59,6 +66,13 @@ static void rcvbuf_changed(struct rill_engine *e, struct sock *s, uint32_t befor
 static uint32_t buffer_size(int value, uint32_t low)
 {
     return max_u32(low, min_u32((uint32_t)value, BUF_MAX));
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b)
+        a++, b++;
+    return *a == *b;
 }
 
 static int set_linger(struct sock *s, const void *value, socklen_t len)
@@ -92,7 +106,7 @@ static int set_timeout(rill_time *timeout_us, const void *value, socklen_t len)
 
 static int set_socket(struct rill_engine *e, struct sock *s, int name, int value)
 {
-    uint32_t before = s->opts.rcvbuf_bytes;
+    uint32_t before = s->c != NULL ? s->c->opt.rcvbuf_bytes : s->opts.rcvbuf_bytes;
     switch (name) {
     case SO_REUSEADDR:
         s->reuse = value != 0;
@@ -111,10 +125,14 @@ static int set_socket(struct rill_engine *e, struct sock *s, int name, int value
         return 0;
     case SO_SNDBUF:
         s->opts.sndbuf_bytes = buffer_size(value, SNDBUF_MIN);
+        s->opts.sndbuf_set = true; /* it does not grow by itself any more */
+        s->opts.sndbuf_set = true;
         spread(s);
         return 0;
     case SO_RCVBUF:
         s->opts.rcvbuf_bytes = buffer_size(value, RCVBUF_MIN);
+        s->opts.rcvbuf_set = true;
+        s->opts.rcvbuf_set = true;
         rcvbuf_changed(e, s, before);
         return 0;
     default:
@@ -183,17 +201,35 @@ static int set_ip(struct rill_engine *e, struct sock *s, int name, int value)
     return 0;
 }
 
-/* TCP_CONGESTION: "reno" is the one there is.  The name may lack its final zero byte. */
-static int set_congestion(const void *value, socklen_t len)
+static void change_cc(struct tcb *c, enum rill_cc cc)
 {
-    static const char reno[5] = "reno";
+    c->cc.ops = cc_ops(cc);
+    if (c->fl != NULL)
+        memset(c->fl->cc_state, 0, sizeof c->fl->cc_state);
+}
+
+/* TCP_CONGESTION, at once also on a connection: the window stays, what the old algorithm remembers does not.
+ * The name may lack its final zero byte. */
+static int set_congestion(struct sock *s, const void *value, socklen_t len)
+{
     char name[CC_NAME_MAX] = {0};
+    uint8_t cc = 0;
     if (len < 1)
         return -EINVAL;
     if (value == NULL)
         return -EFAULT;
     memcpy(name, value, min_u32(len, sizeof name - 1));
-    return memcmp(name, reno, sizeof reno) == 0 ? 0 : -ENOENT;
+    while (cc < RILL_CC_COUNT && !same_text(name, rill_cc_word((enum rill_cc)cc)))
+        cc++;
+    if (cc == RILL_CC_COUNT)
+        return -ENOENT;
+    if (cc == s->opts.cc)
+        return 0;
+    s->opts.cc = cc;
+    spread(s);
+    if (s->c != NULL)
+        change_cc(s->c, (enum rill_cc)cc);
+    return 0;
 }
 
 int sock_setsockopt(struct socks *socks, int number, int level, int name, const void *value, socklen_t len)
@@ -208,7 +244,7 @@ int sock_setsockopt(struct socks *socks, int number, int level, int name, const 
     if (level != SOL_SOCKET && level != IPPROTO_TCP && level != IPPROTO_IP)
         return -ENOPROTOOPT;
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return set_congestion(value, len);
+        return set_congestion(s, value, len);
     if (len < sizeof given && level != IPPROTO_IP)
         return -EINVAL;
     if (len < 1 && name == IP_TTL)

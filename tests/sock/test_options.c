@@ -1,6 +1,8 @@
 /* test_options.c - setsockopt and getsockopt: names, ranges, lengths and effects.  Expected values:
  * socket(7), tcp(7), ip(7), and a Linux 6 kernel where they are silent. */
+#include "cc_table.h"
 #include "sock_help.h"
+#include "sock_inside.h"
 
 #include <sys/time.h>
 
@@ -153,7 +155,7 @@ static void get__room__truncates(void **state)
         {IPPROTO_TCP, TCP_CONGESTION, 40, 0, 16},
         {IPPROTO_TCP, TCP_CONGESTION, 3, 0, 3},
         {IPPROTO_TCP, TCP_INFO, 104, 0, 104},
-        {IPPROTO_TCP, TCP_INFO, 240, 0, 104},
+        {IPPROTO_TCP, TCP_INFO, 200, 0, 200},
         {IPPROTO_TCP, TCP_INFO, 10, 0, 10},
         {IPPROTO_TCP, TCP_INFO, 0, 0, 0},
         {777, 1, (socklen_t)-1, -EOPNOTSUPP, (socklen_t)-1},
@@ -226,29 +228,57 @@ static void timeouts__values__as_linux(void **state)
     }
 }
 
-static void tcp_congestion__names__reno_only(void **state)
+static void check_cc(struct sock_test *t, int s, const char *expected)
+{
+    char name[16];
+    socklen_t len = sizeof name;
+    assert_int_equal(sock_getsockopt(t->us, s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+    assert_int_equal(len, 16);
+    assert_string_equal(name, expected);
+}
+
+/* tcp(7); the kernel copies at most 15 bytes of the name, up to the first zero byte. */
+static void tcp_congestion__unknown_name__enoent(void **state)
 {
     static const struct {
         const char *name;
         socklen_t len;
         int expected;
+        const char *now;
     } cases[] = {
-        {"reno", 4, 0},
-        {"reno", 5, 0},
-        {"reno", 3, -ENOENT},
-        {"nope", 5, -ENOENT},
-        {"renox", 5, -ENOENT},
-        {"", 0, -EINVAL},
-        {"a name that is much too long", 28, -ENOENT},
+        {"", 1, -ENOENT, "cubic"},     {"reno", 4, 0, "reno"},
+        {"cubic", 6, 0, "cubic"},      {"reno", 5, 0, "reno"},
+        {"reno", 3, -ENOENT, "reno"},  {"cubic\0x", 7, 0, "cubic"},
+        {"nope", 5, -ENOENT, "cubic"}, {"renox", 5, -ENOENT, "cubic"},
+        {"", 0, -EINVAL, "cubic"},     {"a name that is much too long", 28, -ENOENT, "cubic"},
     };
     struct sock_test *t = *state;
     int s = tcp_socket(t);
-    char name[16];
-    socklen_t len = sizeof name;
-    for (size_t i = 0; i < COUNT_OF(cases); i++)
+    check_cc(t, s, "cubic"); /* the engine's default */
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
         assert_int_equal(sock_setsockopt(t->us, s, IPPROTO_TCP, TCP_CONGESTION, cases[i].name, cases[i].len),
                          cases[i].expected);
-    assert_int_equal(sock_getsockopt(t->us, s, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
+        check_cc(t, s, cases[i].now);
+    }
+}
+
+/* A connection changes over at once, and data still flows; a listener's goes on to what it accepts. */
+static void tcp_congestion__of_a_connection__takes_effect_at_once(void **state)
+{
+    struct sock_test *t = *state;
+    char byte;
+    int theirs, accepted, s = connected(t, &theirs);
+    assert_ptr_equal(sock_get(t->us, s)->c->cc.ops, cc_ops(RILL_CC_CUBIC));
+    assert_int_equal(sock_setsockopt(t->us, s, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+    assert_ptr_equal(sock_get(t->us, s)->c->cc.ops, cc_ops(RILL_CC_RENO));
+    assert_int_equal(send_to(t->us, s, "x", 1, 0), 1);
+    run_ms(t, 100);
+    assert_int_equal(recv_from(t->them, theirs, &byte, 1, 0), 1);
+    assert_int_equal(sock_setsockopt(t->them, t->listener, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
+    s = connected(t, &accepted);
+    char name[16];
+    socklen_t len = sizeof name;
+    assert_int_equal(sock_getsockopt(t->them, accepted, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);
     assert_string_equal(name, "reno");
 }
 
@@ -520,7 +550,8 @@ int main(void)
         SOCK_TEST(get__room__truncates),
         SOCK_TEST(so_linger__off__keeps_the_seconds),
         SOCK_TEST(timeouts__values__as_linux),
-        SOCK_TEST(tcp_congestion__names__reno_only),
+        SOCK_TEST(tcp_congestion__unknown_name__enoent),
+        SOCK_TEST(tcp_congestion__of_a_connection__takes_effect_at_once),
         SOCK_TEST(accepted__options__are_the_listeners),
         SOCK_TEST(so_sndbuf__half_of_what_it_says__is_room),
         SOCK_TEST(so_rcvbuf__half_of_what_it_says__is_offered),

@@ -50,6 +50,17 @@ static void check_same(const struct ranges *set, const struct bitmap *map)
     assert_int_equal(set->bytes, bytes);
 }
 
+/* The first run of `value` in [begin, end) of the bitmap, as an interval of positions. */
+static struct range run_of(const struct bitmap *map, uint32_t begin, uint32_t end, bool value)
+{
+    while (begin < end && map->bit[begin] != value)
+        begin++;
+    uint32_t stop = begin;
+    while (stop < end && map->bit[stop] == value)
+        stop++;
+    return (struct range){BASE + begin, BASE + stop};
+}
+
 static void check_questions(const struct ranges *set, const struct bitmap *map, uint32_t begin, uint32_t end)
 {
     bool all = true, any = false;
@@ -59,6 +70,11 @@ static void check_questions(const struct ranges *set, const struct bitmap *map, 
     }
     assert_int_equal(ranges_cover(set, BASE + begin, BASE + end), all);
     assert_int_equal(ranges_touch(set, BASE + begin, BASE + end), any);
+    struct range in = run_of(map, begin, end, true), out = run_of(map, begin, end, false);
+    struct range next = ranges_next(set, BASE + begin, BASE + end);
+    struct range gap = ranges_gap(set, BASE + begin, BASE + end);
+    assert_memory_equal(&next, &in, sizeof(in));
+    assert_memory_equal(&gap, &out, sizeof(out));
 }
 
 /* Adds or removes, and says what must come of it: one interval too many, memory that is needed and refused,
@@ -289,6 +305,11 @@ static void ranges__reserved_room__is_there_without_memory(void **state)
         assert_int_equal(ranges_add(&set, &mem, pos, pos + 5), 0);
         ranges_trim(&set, pos + 5);
     }
+    assert_int_equal(ranges_add(&set, &mem, 10, 20), 0);
+    ranges_empty(&set);
+    assert_true(ranges_sound(&set));
+    assert_false(ranges_touch(&set, 0, 100));
+    assert_int_equal(ranges_add(&set, &mem, 30, 40), 0);
     ranges_clear(&set, &mem);
     assert_int_equal(heap.live_blocks, 0);
 }
@@ -302,6 +323,10 @@ static void ranges__empty_set__holds_nothing(void **state)
     assert_true(ranges_sound(&set));
     assert_false(ranges_cover(&set, 0, 1));
     assert_false(ranges_touch(&set, 0, UINT64_MAX));
+    assert_int_equal(ranges_next(&set, 3, 9).begin, 9);
+    assert_int_equal(ranges_gap(&set, 3, 9).begin, 3);
+    assert_int_equal(ranges_gap(&set, 3, 9).end, 9);
+    assert_int_equal(ranges_gap(&set, 9, 9).end, 9);
     assert_int_equal(ranges_remove(&set, &mem, 0, UINT64_MAX), 0);
     ranges_trim(&set, UINT64_MAX);
     ranges_clear(&set, &mem);

@@ -284,8 +284,8 @@ static void too_big__while_the_path_is_unknown__is_believed_at_once(void **state
     assert_int_equal(w.c->cc.smss, 960);
     assert_int_equal(w.c->cc.cwnd, 9600); /* RFC 5681 3.1: as many segments as before */
     assert_int_equal(w.e->counter[RILL_PMTU_LOWERED], 1);
-    assert_true(ranges_cover(&w.c->fl->lost, una, nxt)); /* RFC 1191 6.4: to be sent again */
-    assert_int_equal(w.c->fl->lost.bytes, nxt - una);
+    assert_true(ranges_cover(&w.c->fl->sb.lost, una, nxt)); /* RFC 1191 6.4: to be sent again */
+    assert_int_equal(w.c->fl->sb.lost.bytes, nxt - una);
     assert_int_equal(w.c->fl->rtt_pos, 0); /* Karn */
     assert_false(list_empty(&w.c->dirty));
     assert_int_equal(w.c->soft_error, 0);
@@ -305,8 +305,8 @@ static void too_big__second_of_three_segments__resends_from_there(void **state)
     const uint64_t una = w.c->snd.una, nxt = w.c->snd.nxt;
     make_error(UNREACHABLE, 4, 1000, una + TEXT, 1500);
     message_input(w.e, &error);
-    assert_false(ranges_touch(&w.c->fl->lost, una, una + TEXT));
-    assert_true(ranges_cover(&w.c->fl->lost, una + TEXT, nxt));
+    assert_false(ranges_touch(&w.c->fl->sb.lost, una, una + TEXT));
+    assert_true(ranges_cover(&w.c->fl->sb.lost, una + TEXT, nxt));
     tear_down(&w);
 }
 
@@ -334,7 +334,7 @@ static void too_big__that_cannot_be_true__is_dropped(void **state)
         message_input(w.e, &error);
         assert_int_equal(w.c->pmtu, cases[i].pmtu);
         assert_int_equal(w.c->fl->pending_mtu, 0);
-        assert_int_equal(w.c->fl->lost.count, 0);
+        assert_int_equal(w.c->fl->sb.lost.count, 0);
         assert_int_equal(w.e->counter[RILL_DROP_ICMP_QUOTE], 1);
         tear_down(&w);
     }
@@ -361,7 +361,7 @@ static void too_big__below_what_has_arrived__waits_for_the_timer(void **state)
     make_error(UNREACHABLE, 4, 1492, w.c->snd.una, 1500);
     message_input(w.e, &error);
     assert_int_equal(w.c->pmtu, 1500);
-    assert_int_equal(w.c->fl->lost.count, 0);
+    assert_int_equal(w.c->fl->sb.lost.count, 0);
     assert_int_equal(w.e->counter[RILL_DROP_ICMP_QUOTE], 0);
     tcp_pmtu_timed_out(w.e, w.c);
     assert_int_equal(w.c->pmtu, 1492);
@@ -462,7 +462,7 @@ static void too_big__without_memory__lowers_and_marks_all_the_same(void **state)
     make_error(UNREACHABLE, 4, 1000, w.c->snd.una, 1500);
     message_input(w.e, &error);
     assert_int_equal(w.c->pmtu, 1000);
-    assert_int_equal(w.c->fl->lost.bytes, 3 * TEXT);
+    assert_int_equal(w.c->fl->sb.lost.bytes, 3 * TEXT);
     tear_down(&w);
 }
 
@@ -491,7 +491,7 @@ static void error__random_ones__keep_the_connection_sound(void **state)
         assert_int_equal(w.c->state, RILL_ESTABLISHED);
         assert_in_range(w.c->pmtu, 552, before);
         assert_true(w.c->cc.cwnd >= w.c->cc.smss && w.c->cc.smss == tcp_eff_mss(w.c));
-        assert_true(ranges_sound(&w.c->fl->lost));
+        assert_true(ranges_sound(&w.c->fl->sb.lost));
         if (prng_chance(&prng, 5)) {
             w.c->pmtu = 1500;
             w.c->cc.smss = 1460;
