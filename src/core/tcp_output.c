@@ -39,11 +39,14 @@ static bool can_send_data(const struct tcb *c)
 
 static uint64_t fin_end(const struct tcb *c) { return c->snd.end + (c->fin_queued ? 1 : 0); }
 
-/* The end of the longest segment that begins at pos: an MSS of text, and the FIN if the text reaches up to
- * it. */
+/* The text of a segment that is full: an MSS less the blocks that it reports (RFC 6691). */
+static uint32_t full_text(const struct tcb *c) { return tcp_eff_mss(c) - tcp_sack_room(c); }
+
+/* The end of the longest segment that begins at pos: as much text as goes in, and the FIN if the text reaches
+ * up to it. */
 static uint64_t segment_end(const struct tcb *c, uint64_t pos)
 {
-    uint64_t end = pos + tcp_eff_mss(c);
+    uint64_t end = pos + full_text(c);
     return end >= c->snd.end ? fin_end(c) : end;
 }
 
@@ -115,11 +118,11 @@ static struct tcp_build segment(struct rill_engine *e, struct tcb *c, uint64_t p
     return build;
 }
 
-/* What was handed out has left: the positions [pos, end) are in flight. */
-static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end, uint32_t text_len)
+/* What was handed out has left: the positions [pos, end) are in flight.  `small`: with room for more text. */
+static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end, bool small)
 {
     struct flight *fl = c->fl;
-    if (text_len != 0 && text_len < tcp_eff_mss(c) && end > c->snd.nxt)
+    if (small && end > c->snd.nxt)
         fl->small_end = end;
     if (tcp_flight(c) == 0)
         fl->since_us = e->now_us;
@@ -143,14 +146,15 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     uint64_t text_end = max_u64(text_pos, min_u64(end, c->snd.end)), fresh = max_u64(c->snd.nxt, text_pos);
     uint32_t text_len = (uint32_t)(text_end - text_pos);
     struct tcp_build build = segment(e, c, pos, end, text_pos, text_len);
+    uint32_t payload = text_len + TCP_SACK_LEN(build.sack_count); /* what shares the MSS */
     (void)tcp_build(&build, e->head, out);
-    c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + text_len);
+    c->max_sent = (uint16_t)max_u32(c->max_sent, IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + payload);
     e->counter[RILL_SEG_RESENT] += resent;
     e->counter[RILL_BYTES_OUT] += text_end > fresh ? text_end - fresh : 0;
     engine_count(e, RILL_SEG_OUT);
     engine_trace_out(e, c, &build, text_len, resent, why);
     if (len != 0)
-        took_off(e, c, pos, end, text_len);
+        took_off(e, c, pos, end, text_len != 0 && payload < tcp_eff_mss(c));
     ack_left(c);
     return true;
 }
@@ -211,7 +215,7 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
 static bool worth_sending(const struct tcb *c, uint32_t len, uint64_t avail)
 {
     bool nagle = !c->opt.nodelay && c->snd.una < c->fl->small_end;
-    if (len >= tcp_eff_mss(c)) /* (1) */
+    if (len >= full_text(c)) /* (1) */
         return true;
     if (c->fl->up > c->snd.nxt) /* urgent data does not wait */
         return true;
@@ -234,7 +238,7 @@ static void blocked_by_window(struct rill_engine *e, struct tcb *c, bool closed)
 static bool send_probe(struct rill_engine *e, struct tcb *c, uint64_t avail, uint64_t usable,
                        struct rill_packet *out)
 {
-    uint32_t len = (uint32_t)max_u64(1, min_u64(min_u64(avail, usable), tcp_eff_mss(c)));
+    uint32_t len = (uint32_t)max_u64(1, min_u64(min_u64(avail, usable), full_text(c)));
     c->probe_now = false;
     if (usable == 0) {
         engine_event(e, RILL_PROBE_SENT, c, NULL);
