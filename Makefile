@@ -47,17 +47,19 @@ LIB_SRC      := $(wildcard src/core/*.c src/sock/*.c src/host/*.c)
 TOOL_SRC     := $(wildcard tools/*.c)
 TEST_SRC     := $(foreach g,$(TEST_GROUPS),$(wildcard tests/$(g)/test_*.c))
 SUPPORT_SRC  := $(filter-out $(TEST_SRC),$(wildcard tests/support/*.c $(TEST_GROUPS:%=tests/%/*.c)))
-ALL_SRC      := $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(wildcard tests/bench/*.c)
+BENCH_SRC    := $(wildcard tests/bench/*.c)
+RECOVERY_SRC := $(filter-out tests/bench/path_%,$(BENCH_SRC))
+ALL_SRC      := $(LIB_SRC) $(TOOL_SRC) $(TEST_SRC) $(SUPPORT_SRC) $(BENCH_SRC)
 TESTS        := $(TEST_SRC:%.c=$(B)/%)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all tests test check figures bench-path static tidy demo plot setup format install clean help list-tests show-B
+.PHONY: all tests test check figures bench-recovery bench-path static tidy demo plot setup format install clean help list-tests show-B
 
 all: $(B)/librill.a $(if $(TOOL_SRC),$(B)/rill)   ## build/librill.a and build/rill (the default)
 
-tests: all $(TESTS)             ## build every test program
+tests: all $(TESTS) $(if $(RECOVERY_SRC),$(B)/bench-recovery)   ## build every test program
 
 # The kind of a source is the directory below src/, else the first one.
 kind = $(if $(filter src/%,$(1)),$(word 2,$(subst /, ,$(1))),$(firstword $(subst /, ,$(1))))
@@ -86,6 +88,9 @@ $(B)/rill: $(B)/tools/main.o $(B)/libtools.a $(B)/librill.a
 $(TESTS): $(B)/%: $(B)/%.o $(B)/libsupport.a $(B)/libtools.a $(B)/librill.a
 	$(LINK) $^ -lcmocka -lm
 
+$(B)/bench-recovery: $(call obj,$(RECOVERY_SRC)) $(B)/librill.a
+	$(LINK) $^
+
 $(B)/path_run: $(call obj,$(wildcard tests/bench/path_*.c)) $(B)/libsupport.a $(B)/librill.a
 	$(LINK) $^ -lcmocka -lm
 
@@ -107,6 +112,9 @@ check:                          ## everything: set-up, all tests in all variants
 
 figures: all $(B)/tests/link/test_resources   ## code lines, text, bytes per connection
 	@BUILD=$(B) tests/figures
+
+bench-recovery: $(B)/bench-recovery   ## throughput by loss, and goals, in virtual time; SAVE=yes for a new tests/bench/recovery.txt
+	@BUILD=$(B) tests/check-bench $(if $(filter yes,$(SAVE)),--save)
 
 bench-path: $(B)/path_run       ## goodput against the kernel over lossy paths, an hour; ARGS="--runs 3 --cell 20,1,0"
 	@PATH_RUN=$(B)/path_run tests/bench/bench-path --out $(B)/bench-path.tsv $(ARGS)

@@ -19,18 +19,19 @@ struct conn_table {
 /* A handshake under way at a listener, RFC 9293's SYN-RECEIVED of a passive open: 64 bytes.  Window and send
  * buffer are not needed before there is a connection. */
 struct half_open {
-    struct conn_node node; /* must be first */
-    struct list link;      /* on half_queue[resent], or on half_dirty while its SYN,ACK is due */
-    struct port *port;     /* the listener */
-    rill_time deadline_us; /* when the SYN,ACK is sent again */
-    uint32_t iss32, irs32; /* ours and the peer's initial number on the wire */
-    uint32_t ts_recent;    /* RFC 7323 (for later) */
-    uint16_t mss;          /* the peer's, 536 if it named none */
-    uint8_t wscale_plus_1; /* the peer's shift + 1, 0 if it named none */
-    uint8_t resent : 4;    /* SYN,ACKs sent again */
+    struct conn_node node;     /* must be first */
+    struct list link;          /* on half_queue[resent], or on half_dirty while its SYN,ACK is due */
+    struct port *port;         /* the listener */
+    rill_time deadline_us;     /* when the SYN,ACK is sent again */
+    uint32_t iss32, irs32;     /* ours and the peer's initial number on the wire */
+    uint32_t ts_recent;        /* RFC 7323 4.3: TSval of the peer's SYN */
+    uint16_t mss;              /* the peer's, 536 if it named none */
+    uint8_t wscale_plus_1 : 4; /* the peer's shift + 1, 0 if it named none */
+    uint8_t resent : 4;        /* SYN,ACKs sent again */
     bool sent_once : 1,
         sent_twice : 1; /* SYN,ACKs that have left, by the timer or for a SYN that came again */
     bool timed_out : 1; /* the one that is due is the timer's */
+    bool ts_ok : 1, sack_ok : 1, ecn_ok : 1; /* what its SYN and our configuration agree on */
 };
 _Static_assert(sizeof(struct half_open) <= 64, "a half-open record stays small");
 
@@ -40,10 +41,11 @@ struct time_wait {
     struct list link;      /* on wait_queue, in order of deadline */
     rill_time deadline_us;
     uint32_t snd_nxt32, rcv_nxt32; /* on the wire */
-    uint32_t ts_recent, ts_offset; /* RFC 7323, 6191 (for later) */
+    uint32_t ts_recent;            /* RFC 7323 4.3, RFC 6191; the offset of our clock is the tuple's */
     uint32_t challenge_ms;
     uint16_t wnd_field; /* as last sent */
     uint8_t tos, ttl;
+    bool ts_ok;
 };
 _Static_assert(sizeof(struct time_wait) <= 64, "a TIME-WAIT record stays small");
 

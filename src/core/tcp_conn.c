@@ -3,6 +3,7 @@
 
 #include "cc_table.h"
 #include "tcp_timer.h"
+#include "tcp_ts.h"
 
 #include <errno.h>
 
@@ -191,6 +192,7 @@ int tcp_open_active(struct rill_engine *e, const struct tcp_opts *opts, uint32_t
         return -ENOBUFS;
     c->node = (struct conn_node){.raddr = raddr, .rport = rport, .lport = lport};
     c->snd.iss32 = tcp_isn(e, raddr, rport, lport);
+    c->ts_offset = tcp_ts_offset(e, &c->node);
     c->snd.una = c->snd.nxt = tcp_iss(c);
     c->snd.end = tcp_iss(c) + 1; /* the SYN is to be sent; data comes after it */
     if (tcp_need_flight(e, c) != 0) {
@@ -348,6 +350,8 @@ bool tcp_time_wait_record(struct rill_engine *e, struct tcb *c)
     tw->snd_nxt32 = (uint32_t)c->snd.nxt;
     tw->rcv_nxt32 = (uint32_t)c->rcv.nxt;
     tw->wnd_field = (uint16_t)min_u32(tcp_rcv_wnd(c) >> c->rcv.wscale, UINT16_MAX);
+    tw->ts_ok = c->ts_ok;
+    tw->ts_recent = c->ts_recent;
     tw->tos = c->opt.tos;
     tw->ttl = c->opt.ttl;
     disconnect(e, c);

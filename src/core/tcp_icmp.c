@@ -27,12 +27,14 @@ static int errno_of(uint8_t type, uint8_t code)
     return code < sizeof unreachable ? unreachable[code] : 0;
 }
 
-/* The datagram was too big: RFC 1191.  The quote's length says where its segment ends if TCP's header had no
- * options, as ours has none with data. */
+/* The datagram was too big: RFC 1191.  The quote's length says where its segment ends: with data
+ * the header has no options but the timestamps, or seldom a report of SACK blocks, and then this is a little
+ * too far. */
 static bool too_big(struct rill_engine *e, struct tcb *c, uint16_t mtu, uint64_t seq,
                     const struct tcp_quote *quote)
 {
-    uint32_t text_len = (uint32_t)quote->total_len - quote->header_len - TCP_HEADER_LEN;
+    uint32_t len = (uint32_t)quote->total_len - quote->header_len - TCP_HEADER_LEN;
+    uint32_t text_len = len > tcp_ts_len(c) ? len - tcp_ts_len(c) : 0;
     uint64_t end = min_u64(seq + max_u32(text_len, 1), c->snd.nxt);
     uint32_t claim = mtu != 0 ? mtu : tcp_pmtu_plateau(c, quote->total_len, quote->header_len);
     return tcp_pmtu_claim(e, c, claim, seq, end);

@@ -6,14 +6,35 @@
 
 #include "tcp_ack.h"
 #include "tcp_conn.h"
+#include "tcp_ecn.h"
 #include "tcp_listen.h"
 #include "tcp_rcv.h"
 #include "tcp_recovery.h"
 #include "tcp_reset.h"
 #include "tcp_sack.h"
 #include "tcp_timer.h"
+#include "tcp_ts.h"
 
 #include <errno.h>
+
+/* ---- Before the first: the timestamp ------------------------------------------------------------------- */
+
+/* RFC 7323 5.3 R1, 3.2.  Not of a RST (5.2), and not of a SYN: what one deserves, the fourth step and RFC
+ * 6191 say, whatever it carries. */
+static enum tcp_verdict check_timestamp(struct rill_engine *e, const struct tcb *c,
+                                        const struct tcp_segment *seg)
+{
+    enum tcp_ts_age age;
+    if ((seg->flags & (RILL_RST | RILL_SYN)) != 0)
+        return PASS;
+    age = tcp_ts_test(e, c, seg);
+    if (age == TS_FINE)
+        return PASS;
+    engine_event(e, RILL_DROP_PAWS, c, seg);
+    if (age == TS_MISSING)
+        return DROP;                                /* "SHOULD silently drop", MUST NOT abort */
+    return tcp_seg_len(seg) != 0 ? ACK : CHALLENGE; /* as in check_sequence */
+}
 
 /* ---- First: the sequence number ------------------------------------------------------------------------ */
 
@@ -96,12 +117,27 @@ static enum tcp_verdict check_rst(struct rill_engine *e, struct tcb *c, const st
 
 /* ---- Fourth: the SYN bit ------------------------------------------------------------------------------- */
 
-/* RFC 9293 3.6.1 MAY-2, RFC 6191 2 without timestamps: a SYN beyond the old connection's last number, to a
- * listener. */
-static bool may_replace(const struct rill_engine *e, const struct tcp_segment *seg, uint32_t rcv_nxt32)
+/* What RFC 6191 2 asks of the old connection. */
+struct previous {
+    uint32_t rcv_nxt32; /* the number after its FIN's */
+    bool ts_ok;
+    uint32_t ts_recent;
+};
+
+/* RFC 9293 3.6.1 MAY-2, RFC 6191 2: a SYN that is newer than the old connection by its timestamp or, where
+ * that does not say, by its number, to a listener.  DEVIATES: RFC 6191 drops others silently; RFC
+ * 9293 3.10.7.4 and RFC 5961 4 answer them with a challenge ACK, so that a peer which has forgotten learns of
+ * the connection. */
+static bool may_replace(const struct rill_engine *e, const struct tcp_segment *seg, struct previous old)
 {
-    return (seg->flags & (RILL_SYN | RILL_ACK | RILL_RST | RILL_FIN)) == RILL_SYN &&
-           !seq_after32(rcv_nxt32, seg->seq32) && port_listening(&e->conns, seg->lport) != NULL;
+    bool ts = seg->opt.has_ts && engine_has(e, RILL_FEATURE_TIMESTAMPS); /* "would be enabled" */
+    bool beyond = !seq_after32(old.rcv_nxt32, seg->seq32), newer = beyond;
+    if (ts && old.ts_ok)
+        newer = tcp_ts_before(old.ts_recent, seg->opt.tsval) || (seg->opt.tsval == old.ts_recent && beyond);
+    else if (ts)
+        newer = true;
+    return newer && (seg->flags & (RILL_SYN | RILL_ACK | RILL_RST | RILL_FIN)) == RILL_SYN &&
+           port_listening(&e->conns, seg->lport) != NULL;
 }
 
 /* The handshake of a new connection begins beside the old one's record, which comes back to light if the SYN
@@ -120,9 +156,12 @@ static enum tcp_verdict check_syn(struct rill_engine *e, struct tcb *c, const st
 {
     if ((seg->flags & RILL_SYN) == 0)
         return PASS;
-    if (c->state == RILL_SYN_RECEIVED && seg->seq == tcp_irs(c) && (seg->flags & RILL_ACK) != 0)
+    if (c->state == RILL_SYN_RECEIVED && seg->seq == tcp_irs(c) && (seg->flags & RILL_ACK) != 0) {
+        c->ecn_ok &= (seg->flags & (RILL_ECE | RILL_CWR)) == RILL_ECE; /* RFC 3168 6.1.1 */
         return PASS;
-    if (c->state == RILL_TIME_WAIT && may_replace(e, seg, (uint32_t)c->rcv.nxt)) {
+    }
+    if (c->state == RILL_TIME_WAIT &&
+        may_replace(e, seg, (struct previous){(uint32_t)c->rcv.nxt, c->ts_ok, c->ts_recent})) {
         if (!replace(e, seg, (uint32_t)c->snd.nxt))
             return DROP;
         c->ack_now = false;
@@ -145,9 +184,9 @@ static enum rill_why why_challenge(const struct tcb *c, const struct tcp_segment
     return seg->ack > c->snd.nxt ? RILL_WHY_CHALLENGE_ACK : RILL_WHY_CHALLENGE;
 }
 
-static enum rill_why why_ack(const struct tcb *c, const struct tcp_segment *seg)
+static enum rill_why why_ack(const struct rill_engine *e, const struct tcb *c, const struct tcp_segment *seg)
 {
-    if (seg->seq + tcp_seg_len(seg) <= c->rcv.nxt)
+    if (tcp_ts_test(e, c, seg) == TS_OLD || seg->seq + tcp_seg_len(seg) <= c->rcv.nxt)
         return RILL_WHY_ACK_OLD;
     return seg->seq > c->rcv.nxt && seg->seq < c->rcv.adv ? RILL_WHY_ACK_EARLY : RILL_WHY_ACK_OUTSIDE;
 }
@@ -172,7 +211,7 @@ static void finish(struct rill_engine *e, struct tcb *c, const struct tcp_segmen
         return;
     case ACK:
     case ACK_ONLY:
-        tcp_ack_soon(c, why_ack(c, seg));
+        tcp_ack_soon(c, why_ack(e, c, seg));
         e->drain = true;
         break;
     case PASS:
@@ -182,11 +221,27 @@ static void finish(struct rill_engine *e, struct tcb *c, const struct tcp_segmen
     conns_touch(&e->conns, c);
 }
 
+/* Of a segment that is acceptable, and whose acknowledgement is: nothing else may move TS.Recent (RFC
+ * 7323 5.3 R2), or tell of a mark (RFC 3168 6.1.5: not what lies outside the window). */
+static enum tcp_verdict receive_inside(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
+{
+    enum tcp_verdict verdict;
+    bool at_once = tcp_ecn_receive(e, c, seg);
+    tcp_ts_update(e, c, seg);
+    verdict = tcp_receive_text(e, c, seg);
+    if (verdict == PASS && at_once && !c->ack_now)
+        tcp_ack_soon(c, RILL_WHY_ACK_SECOND);
+    return verdict;
+}
+
 /* RFC 9293 3.10.7.4; the order of these calls is normative. */
 static void segment_arrives(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg)
 {
-    enum tcp_verdict verdict = check_sequence(e, c, seg); /* first */
-    bool outside = verdict == ACK_ONLY;
+    enum tcp_verdict verdict = check_timestamp(e, c, seg);
+    bool outside;
+    if (verdict == PASS)
+        verdict = check_sequence(e, c, seg); /* first */
+    outside = verdict == ACK_ONLY;
     if (outside)
         verdict = PASS;
     if (verdict == PASS)
@@ -202,7 +257,7 @@ static void segment_arrives(struct rill_engine *e, struct tcb *c, const struct t
         if (outside)
             verdict = ACK_ONLY;
         else
-            verdict = tcp_receive_text(e, c, seg); /* seventh, and eighth: FIN */
+            verdict = receive_inside(e, c, seg); /* seventh, and eighth: FIN */
         if (c->state == RILL_TIME_WAIT && (seg->flags & RILL_FIN) != 0)
             tcp_time_wait(e, c); /* a FIN that came again restarts 2 MSL */
     }
@@ -220,6 +275,8 @@ static void take_syn(struct rill_engine *e, struct tcb *c, const struct tcp_segm
     c->snd.wscale = c->wscale_ok ? (uint8_t)min_u32(seg->opt.wscale, 14) : 0; /* RFC 7323 2.3 */
     if (!c->wscale_ok)
         c->rcv.wscale = 0;
+    tcp_ts_agree(e, c, &seg->opt);
+    tcp_ecn_agree(e, c, seg);
     tcp_set_snd_mss(c, seg->opt.has_mss ? seg->opt.mss : TCP_DEFAULT_MSS); /* MUST-15 */
 }
 
@@ -273,7 +330,9 @@ static void syn_sent_arrives(struct rill_engine *e, struct tcb *c, struct tcp_se
 
 static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const struct tcp_segment *seg)
 {
-    struct record_ack ack = {tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field, tw->ttl, tw->tos};
+    struct record_ack ack = {tw->snd_nxt32, tw->rcv_nxt32, tw->wnd_field, tw->ttl,
+                             tw->tos,       tw->ts_ok,     tw->ts_recent};
+    enum tcp_ts_age age = tcp_ts_test_record(tw->ts_ok, tw->ts_recent, &seg->opt);
     if ((seg->flags & RILL_RST) !=
         0) { /* DEVIATES: RFC 1337 ignores all of them; RFC 9293 closes on the exact number */
         bool exact = seg->seq32 == tw->rcv_nxt32;
@@ -282,8 +341,16 @@ static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const
             tcp_time_wait_free(e, tw);
         return;
     }
-    if (may_replace(e, seg, tw->rcv_nxt32)) {
+    if (may_replace(e, seg, (struct previous){tw->rcv_nxt32, tw->ts_ok, tw->ts_recent})) {
         (void)replace(e, seg, tw->snd_nxt32);
+        return;
+    }
+    if (age != TS_FINE && (seg->flags & RILL_SYN) == 0) { /* RFC 7323 5.3 R1, 3.2 */
+        engine_event(e, RILL_DROP_PAWS, NULL, seg);
+        if (age == TS_OLD && wait_may_challenge(e, tw)) {
+            engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
+            tcp_ack_for(e, seg, &ack, RILL_WHY_CHALLENGE);
+        }
         return;
     }
     if ((seg->flags & (RILL_SYN | RILL_ACK)) == 0) { /* fifth */
@@ -296,6 +363,8 @@ static void time_wait_arrives(struct rill_engine *e, struct time_wait *tw, const
         list_remove(&tw->link); /* the peer's FIN, again: 2 MSL begin anew */
         tw->deadline_us = e->now_us + 2ull * e->config.msl_us;
         list_append(&e->conns.wait_queue, &tw->link);
+        if (tw->ts_ok)
+            ack.ts_recent = tw->ts_recent = seg->opt.tsval; /* R3: it begins at or below Last.ACK.sent */
         tcp_ack_for(e, seg, &ack, RILL_WHY_ACK_FIN);
         return;
     }

@@ -6,8 +6,10 @@
 #include "tcp_listen.h"
 
 #include "tcp_conn.h"
+#include "tcp_ecn.h"
 #include "tcp_reset.h"
 #include "tcp_timer.h"
+#include "tcp_ts.h"
 
 #include <errno.h>
 
@@ -141,6 +143,21 @@ static void half_open_touch(struct rill_engine *e, struct half_open *half)
     list_append(&e->conns.half_dirty, &half->link);
 }
 
+/* What the SYN offers and we know.  Of one that came again the last counts: RFC 7323 4.3 takes its timestamp
+ * (SEG.SEQ is below Last.ACK.sent), and who sends one without ECN must not use it (RFC 3168 6.1.1). */
+static void half_open_agree(const struct rill_engine *e, struct half_open *half,
+                            const struct tcp_segment *syn, bool again)
+{
+    half->ecn_ok = (!again || half->ecn_ok) && tcp_ecn_asked(e, syn);
+    if (!again) {
+        half->sack_ok = syn->opt.has_sack_permitted && engine_has(e, RILL_FEATURE_SACK);
+        half->ts_ok = syn->opt.has_ts && engine_has(e, RILL_FEATURE_TIMESTAMPS);
+        half->ts_recent = half->ts_ok ? syn->opt.tsval : 0;
+    } else if (half->ts_ok && syn->opt.has_ts && !tcp_ts_before(syn->opt.tsval, half->ts_recent)) {
+        half->ts_recent = syn->opt.tsval;
+    }
+}
+
 static bool half_open_new(struct rill_engine *e, struct port *port, const struct tcp_segment *seg,
                           uint32_t iss32)
 {
@@ -158,7 +175,8 @@ static bool half_open_new(struct rill_engine *e, struct port *port, const struct
     half->irs32 = seg->seq32;
     half->mss = seg->opt.has_mss ? seg->opt.mss : TCP_DEFAULT_MSS; /* MUST-15 */
     if (seg->opt.has_wscale && engine_has(e, RILL_FEATURE_WSCALE))
-        half->wscale_plus_1 = (uint8_t)(min_u32(seg->opt.wscale, 14) + 1);
+        half->wscale_plus_1 = (min_u32(seg->opt.wscale, 14) + 1) & 0xf;
+    half_open_agree(e, half, seg, false);
     port->half_count++;
     table_insert(&e->conns, &e->mem, &e->conns.halves, &half->node);
     half_open_touch(e, half);
@@ -206,7 +224,9 @@ static void half_open_challenge(struct rill_engine *e, const struct half_open *h
                              .ack32 = half->irs32 + 1,
                              .wnd16 = syn_window(opts),
                              .ttl = opts->ttl,
-                             .tos = opts->tos};
+                             .tos = opts->tos,
+                             .ts_ok = half->ts_ok,
+                             .ts_recent = half->ts_recent};
     if (!engine_may_challenge(e))
         return;
     engine_event(e, RILL_CHALLENGE_ACK, NULL, seg);
@@ -245,6 +265,12 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
         c->snd.wscale = (uint8_t)(half->wscale_plus_1 - 1);
         c->rcv.wscale = tcp_wscale_for(tcp_rcvbuf_max(e, &port->opts));
     }
+    c->ts_ok = half->ts_ok;
+    c->ts_offset = tcp_ts_offset(e, &c->node);
+    c->ts_recent = half->ts_recent;
+    c->ts_recent_s = (uint32_t)(e->now_us / SEC);
+    c->sack_ok = half->sack_ok;
+    c->ecn_ok = half->ecn_ok;
     tcp_set_snd_mss(c, half->mss);
     c->syn_resent = half->resent;
     if (half->sent_once && !half->sent_twice) /* Karn: the SYN,ACK is timed if it was sent once */
@@ -267,6 +293,18 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
     return c;
 }
 
+/* RFC 7323 5.3 R1 and 3.2, on a record: whether the segment goes no further. */
+static bool half_open_paws(struct rill_engine *e, const struct half_open *half, const struct tcp_segment *seg)
+{
+    enum tcp_ts_age age = tcp_ts_test_record(half->ts_ok, half->ts_recent, &seg->opt);
+    if (age == TS_FINE || (seg->flags & (RILL_RST | RILL_SYN)) != 0)
+        return false;
+    engine_event(e, RILL_DROP_PAWS, NULL, seg);
+    if (age == TS_OLD)
+        half_open_challenge(e, half, seg);
+    return true;
+}
+
 /* RFC 9293 3.10.7.4 for SYN-RECEIVED, on a record.  Nothing but the right ACK makes a connection. */
 struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const struct tcp_segment *seg)
 {
@@ -275,9 +313,12 @@ struct tcb *half_open_input(struct rill_engine *e, struct half_open *half, const
     struct tcb *c;
     if (syn_again) { /* DEVIATES: RFC 9293 3.10.7.4 "return to LISTEN"; the SYN,ACK is sent again, as RFC 5961
                         4 leaves open */
+        half_open_agree(e, half, seg, true);
         half_open_touch(e, half);
         return NULL;
     }
+    if (half_open_paws(e, half, seg))
+        return NULL;
     if (off >=
         wnd) { /* first; nothing has been received, so that nothing lies left of the window but the SYN */
         engine_event(e, (seg->flags & RILL_RST) != 0 ? RILL_DROP_RST : RILL_DROP_WINDOW, NULL, seg);
@@ -350,7 +391,13 @@ bool half_open_output(struct rill_engine *e, struct rill_packet *out)
                                .flags = RILL_SYN | RILL_ACK,
                                .mss = tcp_our_mss(e, opts),
                                .ttl = opts->ttl,
-                               .tos = opts->tos};
+                               .tos = opts->tos & (uint8_t)~ECN_MASK,
+                               .sack_permitted = half->sack_ok,
+                               .has_ts = half->ts_ok,
+                               .tsval = tcp_ts_clock(e, tcp_ts_offset(e, &half->node)),
+                               .tsecr = half->ts_recent};
+    if (half->ecn_ok) /* RFC 3168 6.1.1: ECE alone; with CWR it would be a reflection */
+        build.flags |= RILL_ECE;
     if (half->wscale_plus_1 != 0)
         build.wscale_plus_1 = (uint8_t)(tcp_wscale_for(tcp_rcvbuf_max(e, opts)) + 1);
     (void)tcp_build(&build, e->head, out);

@@ -40,18 +40,19 @@ static bool can_send_data(const struct tcb *c)
 
 static uint64_t fin_end(const struct tcb *c) { return c->snd.end + (c->fin_queued ? 1 : 0); }
 
-/* Room for the report of what has come out of order (RFC 2018 3), where a segment has as much to spare. */
-static uint32_t sack_room(const struct tcb *c)
+/* The text of a segment that is full: an MSS less the report of what has come out of order (RFC 2018 3, RFC
+ * 6691), where a segment has as much to spare. */
+static uint32_t full_text(const struct tcb *c)
 {
-    uint32_t room = tcp_sack_room(c);
-    return room <= tcp_eff_mss(c) / 2 ? room : 0;
+    uint32_t room = tcp_sack_room(c), mss = tcp_eff_mss(c);
+    return room <= mss / 2 ? mss - room : mss;
 }
 
-/* The end of the longest segment that begins at pos: an MSS of text, and the FIN if the text reaches up to
- * it. */
+/* The end of the longest segment that begins at pos: as much text as goes in, and the FIN if the text reaches
+ * up to it. */
 static uint64_t segment_end(const struct tcb *c, uint64_t pos)
 {
-    uint64_t end = pos + tcp_eff_mss(c) - sack_room(c);
+    uint64_t end = pos + full_text(c);
     return end >= c->snd.end ? fin_end(c) : end;
 }
 
@@ -142,12 +143,12 @@ static bool paced(struct rill_engine *e, struct tcb *c)
     return true;
 }
 
-/* What was handed out has left: the positions [pos, end) are in flight. */
-static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end, uint32_t text_len)
+/* What was handed out has left: the positions [pos, end) are in flight.  `small`: with room for more text. */
+static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_t end, bool small)
 {
     struct flight *fl = c->fl;
     uint64_t nxt = c->snd.nxt;
-    if (text_len != 0 && text_len < tcp_eff_mss(c) - sack_room(c) && end > nxt)
+    if (small && end > nxt)
         fl->small_end = end;
     if (tcp_flight(c) == 0)
         fl->since_us = e->now_us;
@@ -181,6 +182,7 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     uint64_t text_end = max_u64(text_pos, min_u64(end, c->snd.end)), fresh = max_u64(c->snd.nxt, text_pos);
     uint32_t text_len = (uint32_t)(text_end - text_pos);
     struct tcp_build build = segment(e, c, pos, end, text_pos, text_len);
+    uint32_t payload = text_len + TCP_SACK_LEN(build.sack_count); /* what shares the MSS */
     (void)tcp_build(&build, e->head, out);
     c->max_sent = (uint16_t)max_u32(c->max_sent, packet_len(out));
     e->counter[RILL_SEG_RESENT] += resent;
@@ -188,7 +190,7 @@ static bool emit(struct rill_engine *e, struct tcb *c, uint64_t pos, uint32_t le
     engine_count(e, RILL_SEG_OUT);
     engine_trace_out(e, c, &build, text_len, resent, why);
     if (len != 0)
-        took_off(e, c, pos, end, text_len);
+        took_off(e, c, pos, end, text_len != 0 && payload < tcp_eff_mss(c));
     ack_left(c);
     return true;
 }
@@ -264,7 +266,7 @@ static bool send_lost(struct rill_engine *e, struct tcb *c, struct rill_packet *
 static bool worth_sending(const struct tcb *c, uint32_t len, uint64_t avail)
 {
     bool nagle = !c->opt.nodelay && c->snd.una < c->fl->small_end;
-    if (len >= tcp_eff_mss(c) - sack_room(c)) /* (1) */
+    if (len >= full_text(c)) /* (1) */
         return true;
     if (c->fl->rack.tlp_now) /* RFC 8985 7.3: a probe does not wait */
         return true;
@@ -289,7 +291,7 @@ static void blocked_by_window(struct rill_engine *e, struct tcb *c, bool closed)
 static bool send_probe(struct rill_engine *e, struct tcb *c, uint64_t avail, uint64_t usable,
                        struct rill_packet *out)
 {
-    uint32_t len = (uint32_t)max_u64(1, min_u64(min_u64(avail, usable), tcp_eff_mss(c)));
+    uint32_t len = (uint32_t)max_u64(1, min_u64(min_u64(avail, usable), full_text(c)));
     c->probe_now = false;
     if (usable == 0) {
         engine_event(e, RILL_PROBE_SENT, c, NULL);

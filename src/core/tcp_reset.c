@@ -2,6 +2,8 @@
 #include "tcp_reset.h"
 
 #include "reply.h"
+#include "tcp_ecn.h"
+#include "tcp_ts.h"
 
 /* Resets without a connection, per second and at once: enough for every honest "connection refused", too few
  * to be of use to a scanner or a reflector. */
@@ -33,6 +35,9 @@ void tcp_reset_for(struct rill_engine *e, const struct tcp_segment *seg)
         build.ack32 = seg->seq32 + tcp_seg_len(seg);
         build.flags = RILL_RST | RILL_ACK;
     }
+    /* RFC 7323 5.2: it echoes the timestamp of what it answers, and says nothing of our clock. */
+    build.has_ts = seg->opt.has_ts && engine_has(e, RILL_FEATURE_TIMESTAMPS);
+    build.tsecr = seg->opt.tsval;
     reply_tcp(e, &build, RILL_WHY_RST_CLOSED);
 }
 
@@ -44,7 +49,13 @@ void tcp_ack_for(struct rill_engine *e, const struct tcp_segment *seg, const str
     build.ack32 = ack->ack32;
     build.wnd16 = ack->wnd16;
     build.ttl = ack->ttl;
-    build.tos = ack->tos;
+    build.tos = ack->tos & (uint8_t)~ECN_MASK;
     build.flags = RILL_ACK;
+    build.has_ts = ack->ts_ok;
+    if (ack->ts_ok) {
+        struct conn_node tuple = {.raddr = seg->raddr, .rport = seg->rport, .lport = seg->lport};
+        build.tsval = tcp_ts_clock(e, tcp_ts_offset(e, &tuple));
+        build.tsecr = ack->ts_recent;
+    }
     reply_tcp(e, &build, why);
 }

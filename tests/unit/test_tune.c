@@ -132,7 +132,7 @@ static void tune__backlog_read_at_once__is_no_reason(void **state)
     for (int second = 0; second < 20; second++, now_us += SEC)
         for (uint32_t read = 0; read < START; read += 16384) {
             pos += 16384;
-            now_us += 20;
+            now_us += 4;
             assert_int_equal(tune_step(&t, now_us, 50, pos, START, CAP), START);
         }
 }
