@@ -177,7 +177,8 @@ void rack_arm_probe(struct rill_engine *e, struct tcb *c)
         return;
     if (pto_us == 0)
         pto_us = TLP_FIRST_US;
-    else if (tcp_flight(c) <= tcp_eff_mss(c))
+    else if (tcp_flight(c) < 2 * tcp_eff_mss(c)) /* DEVIATES: RFC 8985 says one segment, but several short
+                                                    ones wait for the delayed ACK as well */
         pto_us += MAX_ACK_DELAY_US;
     timer_probe(e, c, e->now_us + max_u64(pto_us, TIMER_FLOOR_US));
 }

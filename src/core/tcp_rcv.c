@@ -25,7 +25,8 @@ static uint64_t wanted_edge(const struct tcb *c)
 static uint64_t right_edge(const struct rill_engine *e, const struct tcb *c)
 {
     uint64_t want = wanted_edge(c);
-    uint32_t step = min_u32(c->opt.rcvbuf_bytes / 2, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN));
+    uint32_t step =
+        min_u32(c->opt.rcvbuf_bytes / 2, c->pmtu - (IP4_HEADER_LEN + TCP_HEADER_LEN) - tcp_ts_len(c));
     if (engine_breaks(e, RILL_BREAK_NO_SWS))
         step = 1;
     return want >= c->rcv.adv + step ? want : c->rcv.adv;
@@ -250,7 +251,8 @@ static enum tcp_verdict receive_bytes(struct rill_engine *e, struct tcb *c, cons
     }
     again = tcp_sack_duplicate(e, c, seg->seq, end);
     /* RFC 9293 3.8.6.3: RMSS is what we have announced; a super-segment is many of them. */
-    c->rcv.mss = (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), tcp_our_mss(e, &c->opt));
+    c->rcv.mss =
+        (uint16_t)min_u32(max_u32(c->rcv.mss, seg->text_len), tcp_our_mss(e, &c->opt) - tcp_ts_len(c));
     if (begin > c->rcv.nxt)
         return receive_early(e, c, seg, begin, end);
     receive_next(e, c, seg, end, again);

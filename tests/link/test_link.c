@@ -90,6 +90,8 @@ static void trace(void *ctx, const struct rill_trace_event *t)
     for (int bit = 0; bit < 8; bit++)
         if ((t->flags & 1 << bit) != 0)
             flags[n++] = letters[bit];
+    if (t->kind == RILL_TRACE_NUMBERS || t->kind == RILL_TRACE_TIMER_SET || t->kind == RILL_TRACE_TIMER_FIRED)
+        return;
     printf("%12.6f %d ", (double)t->at_us / 1e6, s->number);
     if (t->kind == RILL_TRACE_EVENT)
         printf("* %s\n", rill_event_name(t->event));
