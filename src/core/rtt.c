@@ -34,7 +34,10 @@ void rtt_sample(struct rtt *rtt, uint64_t r_us, uint32_t min_us, uint32_t max_us
 {
     ASSERT(0 < min_us && min_us <= max_us);
     /* What took less than a tick of the clock counts as one tick: 0 would look like no sample at all. */
-    update_means(rtt, (uint32_t)min_u64(max_u64(r_us, GRANULARITY_US), SAMPLE_MAX_US));
+    uint32_t sample_us = (uint32_t)min_u64(max_u64(r_us, GRANULARITY_US), SAMPLE_MAX_US);
+    update_means(rtt, sample_us);
+    if (rtt->min_us == 0 || sample_us < rtt->min_us)
+        rtt->min_us = sample_us;
     ASSERT(rtt->srtt_8us > 0);
 
     /* RFC 6298 2.3 with K = 4, so that K * RTTVAR is the field as it stands.  SRTT is rounded up: never too

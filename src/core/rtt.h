@@ -11,6 +11,7 @@ struct rtt {
     uint32_t srtt_8us;   /* 8 x SRTT, 0 before the first sample */
     uint32_t rttvar_4us; /* 4 x RTTVAR */
     uint32_t rto_us;     /* the timeout without backoff */
+    uint32_t min_us;     /* the smallest sample, 0: none yet */
     uint8_t backoff;     /* how many times it is doubled now */
 };
 

@@ -288,6 +288,20 @@ static void rtt__new_sample__ends_the_back_off(void **state)
                      rtt_rto_us(&calm, MAX_US)); /* RFC 6298 5, the note at its end */
 }
 
+static void rtt__minimum__is_the_smallest_sample(void **state)
+{
+    (void)state;
+    struct rtt rtt;
+    rtt_init(&rtt);
+    assert_int_equal(rtt.min_us, 0);
+    rtt_sample(&rtt, 5000, MIN_US, MAX_US);
+    rtt_sample(&rtt, 3000, MIN_US, MAX_US);
+    rtt_sample(&rtt, 4000, MIN_US, MAX_US);
+    assert_int_equal(rtt.min_us, 3000);
+    rtt_sample(&rtt, 0, MIN_US, MAX_US); /* one tick: 0 would mean that there is none */
+    assert_int_equal(rtt.min_us, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +321,7 @@ int main(void)
         cmocka_unit_test(rtt__back_off__doubles_up_to_the_maximum),
         cmocka_unit_test(rtt__back_off_of_the_smallest_and_largest__ends_at_any_maximum),
         cmocka_unit_test(rtt__new_sample__ends_the_back_off),
+        cmocka_unit_test(rtt__minimum__is_the_smallest_sample),
     };
     return cmocka_run_group_tests_name("rtt", tests, NULL, NULL);
 }
