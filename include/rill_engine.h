@@ -429,7 +429,9 @@ struct rill_connection {
     struct rill_numbers numbers;
     uint64_t bytes_acked, bytes_received; /* of the streams, without SYN and FIN */
     uint16_t snd_mss, rcv_mss;      /* what fits into a segment now; the largest that came, at first 536 */
-    uint8_t snd_wscale, rcv_wscale; /* as agreed */
+    bool ts, sack, wscale, ecn;     /* agreed with the peer */
+    uint8_t snd_wscale, rcv_wscale; /* valid if wscale */
+    enum rill_cc cc;
     uint32_t sndbuf, rcvbuf;
     uint32_t backlog, waiting; /* LISTEN: bound of each queue, connections not yet accepted */
     enum rill_timer timer;     /* the one that is due first; RINGS, which the peer never sees, is left out */

@@ -8,7 +8,7 @@
 
 #define SSTHRESH_NONE 0x7fffffffu /* no loss so far; null in JSON */
 
-enum kind { U8, U16, U32, U64, FLAG, ADDR, STATE, LIMIT, TIMER, THRESH, TIME };
+enum kind { U8, U16, U32, U64, FLAG, ADDR, STATE, LIMIT, TIMER, CC, THRESH, TIME };
 
 struct field {
     const char *name;
@@ -44,10 +44,17 @@ static const struct field fields[] = {
     OF_NUMBERS(U32, dup_acks),
     OF_NUMBERS(FLAG, recovery),
     OF_NUMBERS(LIMIT, limit),
+    OF_NUMBERS(U32, sacked),
+    OF_NUMBERS(U32, lost),
     OF(U64, bytes_acked),
     OF(U64, bytes_received),
     OF(U16, snd_mss),
     OF(U16, rcv_mss),
+    OF(CC, cc),
+    OF(FLAG, ts),
+    OF(FLAG, sack),
+    OF(FLAG, ecn),
+    OF(FLAG, wscale),
     OF(U8, snd_wscale),
     OF(U8, rcv_wscale),
     OF(U32, sndbuf),
@@ -64,6 +71,9 @@ enum { FIELDS = sizeof fields / sizeof fields[0] };
 static const char *const limit_names[] = {RILL_LIMITS(NAME)};
 static const char *const timer_names[] = {RILL_TIMERS(NAME)};
 #undef NAME
+#define WORD(name, word, text) word,
+static const char *const cc_words[] = {RILL_CCS(WORD)};
+#undef WORD
 
 const char *control_limit_name(enum rill_limit limit) { return limit_names[limit]; }
 const char *control_timer_name(enum rill_timer timer) { return timer_names[timer]; }
@@ -128,6 +138,8 @@ static size_t size_of(enum kind kind)
         return sizeof(enum rill_limit);
     case TIMER:
         return sizeof(enum rill_timer);
+    case CC:
+        return sizeof(enum rill_cc);
     case U64:
     case TIME:
         break;
@@ -151,6 +163,8 @@ static void put_value(FILE *out, enum kind kind, uint64_t value, bool timed)
         json_put_string(out, control_limit_name((enum rill_limit)value));
     else if (kind == TIMER)
         json_put_string(out, control_timer_name((enum rill_timer)value));
+    else if (kind == CC)
+        json_put_string(out, rill_cc_word((enum rill_cc)value));
     else
         fprintf(out, "%" PRIu64, value);
 }
@@ -302,6 +316,8 @@ static uint64_t named(struct json *json, enum kind kind)
         return find(json, text, limit_names, RILL_LIMIT_COUNT);
     if (kind == TIMER)
         return find(json, text, timer_names, RILL_TIMER_COUNT);
+    if (kind == CC)
+        return find(json, text, cc_words, RILL_CC_COUNT);
     if (kind == ADDR) {
         json->bad = json->bad || inet_pton(AF_INET, text, &addr) != 1;
         return json->bad ? 0 : ntohl(addr.s_addr);

@@ -225,6 +225,9 @@ static void put_connection(struct text *text, const struct rill_connection *c)
     text_put(text,
              ",\"acked\":%" PRIu64 ",\"received\":%" PRIu64 ",\"mss\":%u,\"timeouts\":%u,\"dupacks\":%u",
              c->bytes_acked, c->bytes_received, c->snd_mss, c->timeouts, n->dup_acks);
+    text_put(text, ",\"sacked\":%u,\"lost\":%u,\"ts\":%s,\"sack\":%s,\"ecn\":%s,\"cc\":\"%s\"", n->sacked,
+             n->lost, c->ts ? "true" : "false", c->sack ? "true" : "false", c->ecn ? "true" : "false",
+             rill_cc_word(c->cc));
     text_put(text, ",\"recovery\":%s,\"limit\":\"%s\"", n->recovery ? "true" : "false",
              rill_limit_text(n->limit));
     if (c->timer_left_us != RILL_NEVER)
@@ -297,6 +300,9 @@ static void put_entry(struct text *text, const struct entry *entry)
         text_put(text, ",\"fate\":\"%s\"", entry->fate);
     else
         text_put(text, ",\"w\":%u", e->wnd);
+    for (uint32_t i = 0; i < e->sack_count; i++)
+        text_put(text, "%s[%" PRIu64 ",%" PRIu64 "]%s", i == 0 ? ",\"k\":[" : ",", e->sack[i].begin,
+                 e->sack[i].end, i + 1 == e->sack_count ? "]" : "");
     if (!e->relative)
         text_put(text, ",\"abs\":true");
     if (e->resent)

@@ -71,8 +71,15 @@ static void reason(const struct trace_seg *seg, char *text, size_t cap)
                                   : seg->lost ? ": "
                                               : "",
                                   told_why ? "" : seg->fate);
+    bool dsack = trace_is_dsack(seg);
     for (size_t i = 0; i < seg->sacks && len < cap; i++)
-        len += (size_t)snprintf(text + len, cap - len, "%ssack %" PRIu64 ":%" PRIu64, len > 0 ? "; " : "",
+        len += (size_t)snprintf(text + len, cap - len, "%s%s%" PRIu64 ":%" PRIu64,
+                                i == 0 && len > 0 ? "; "
+                                : i == 0          ? ""
+                                                  : " ",
+                                i == 0 && dsack          ? "dsack "
+                                : i == (dsack ? 1u : 0u) ? "sack "
+                                                         : "",
                                 seg->sack[i][0], seg->sack[i][1]);
     const char *said = *seg->text != '\0' ? seg->text : seg->again ? "sent again" : "";
     if (strncmp(said, "new data", 8) == 0) /* that needs no words; what had held it back does */

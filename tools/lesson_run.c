@@ -254,8 +254,8 @@ static void play(const struct lesson *lesson, const char *capture, const char *t
     options.trace_file = trace_file;
     options.link_in = lesson->in;
     options.link_out = lesson->out;
-    if (lesson->rcvbuf_bytes != 0)
-        options.engine.rcvbuf_bytes = lesson->rcvbuf_bytes;
+    if (lesson->rcvbuf_bytes != 0) /* and it stays so small */
+        options.engine.rcvbuf_bytes = options.engine.buf_max_bytes = lesson->rcvbuf_bytes;
     if (lesson->msl_ms != 0)
         options.engine.msl_us = lesson->msl_ms * 1000;
     if (lab_enter() != 0)

@@ -230,8 +230,9 @@ static void print_info(const struct rill_connection *c)
 {
     const struct rill_numbers *n = &c->numbers;
     uint32_t mss = c->snd_mss != 0 ? c->snd_mss : 1;
-    printf("\n\t reno");
-    if (c->snd_wscale != 0 || c->rcv_wscale != 0)
+    printf("\n\t%s%s%s %s", c->ts ? " ts" : "", c->sack ? " sack" : "", c->ecn ? " ecn" : "",
+           rill_cc_word(c->cc));
+    if (c->wscale)
         printf(" wscale:%u,%u", c->snd_wscale, c->rcv_wscale);
     print_ms(" rto:", n->rto_us);
     if (n->srtt_us != 0) {
@@ -248,6 +249,10 @@ static void print_info(const struct rill_connection *c)
         printf(" unacked:%u", (n->flight + mss - 1) / mss);
     if (n->unsent != 0)
         printf(" notsent:%u", n->unsent);
+    if (n->lost != 0)
+        printf(" lost:%u", (n->lost + mss - 1) / mss);
+    if (n->sacked != 0)
+        printf(" sacked:%u", (n->sacked + mss - 1) / mss);
     if (n->dup_acks != 0)
         printf(" dupacks:%u", n->dup_acks);
     printf(" snd_wnd:%u rcv_wnd:%u", n->snd_wnd, n->rcv_wnd);
@@ -265,8 +270,8 @@ static void print_more(const struct rill_connection *c)
     printf(" cwnd_bytes:%u", n->cwnd);
     if (n->ssthresh < 0x7fffffff)
         printf(" ssthresh_bytes:%u", n->ssthresh);
-    printf(" flight:%u pipe:%u unsent:%u unread:%u timeouts:%u", n->flight, n->pipe, n->unsent, n->unread,
-           c->timeouts);
+    printf(" flight:%u pipe:%u sacked:%u lost:%u unsent:%u unread:%u timeouts:%u", n->flight, n->pipe,
+           n->sacked, n->lost, n->unsent, n->unread, c->timeouts);
     printf(" limited_by:\"%s\"", rill_limit_text(n->limit));
 }
 

@@ -142,8 +142,11 @@ function showConnections() {
 function limitOf(d) {
   const parts = [d.limit || ''];
   if (d.recovery) parts.push('in recovery');
+  if (d.sacked > 0) parts.push(`${d.sacked} bytes SACKed`);
+  if (d.lost > 0) parts.push(`${d.lost} bytes thought lost`);
   if (d.timeouts > 0) parts.push(`${d.timeouts} timeouts without an answer`);
   if (d.timer) parts.push(`${d.timer} timer in ${time(d.left)}`);
+  if (d.cc) parts.push([d.cc, d.sack && 'sack', d.ts && 'timestamps', d.ecn && 'ecn'].filter(Boolean).join(' '));
   return parts.filter(Boolean).join('; ');
 }
 
@@ -267,7 +270,11 @@ function rung(entry) {
   const flags = [...entry.f].map(f => FLAGS[f]).join(' '), range = entry.n ? ` ${entry.s}:${entry.s + entry.n} (${entry.n})` : ` ${entry.s}`;
   const label = `${flags}${range}${entry.f.includes('.') ? ` ack ${entry.a}` : ''}${entry.w !== undefined ? ` win ${entry.w}` : ''}`;
   row.className = `${entry.d}${entry.again ? ' again' : ''}${DROPPED[entry.fate] ? ' cut' : ''}`;
-  const why = [DROPPED[entry.fate] || CHANGED[entry.fate], entry.again ? 'again' : '', entry.why].filter(Boolean).join('; ');
+  // RFC 2883 4: a first block below the acknowledgement, or inside of the second one, came twice.
+  const blocks = entry.k || [], twice = blocks.length > 0 && (blocks[0][1] <= entry.a ||
+    (blocks.length > 1 && blocks[0][0] >= blocks[1][0] && blocks[0][1] <= blocks[1][1]));
+  const sack = blocks.map((b, i) => `${i === 0 && twice ? 'dsack ' : i === (twice ? 1 : 0) ? 'sack ' : ''}${b[0]}:${b[1]}`).join(' ');
+  const why = [DROPPED[entry.fate] || CHANGED[entry.fate], entry.again ? 'again' : '', sack, entry.why].filter(Boolean).join('; ');
   if ($('all').checked) body.append(element('div', {class: 'why'}, nameOf(entry.key)));
   body.append(element('div', {class: 'label'}, label), element('div', {class: 'arrow', 'aria-hidden': 'true'}));
   if (why) body.append(element('div', {class: 'why'}, why));

@@ -12,9 +12,9 @@
 enum { FIELDS_MAX = 48, DEPTH_MAX = 16 };
 
 struct field {
-    char kind; /* 's' string, 'n' number, 't' true, 'f' false, 0 something else */
+    char kind; /* 's' string, 'n' number, 't' true, 'f' false, 'a' array, 0 something else */
     char key[20];
-    const char *text; /* a string's decoded bytes, a number's characters */
+    const char *text; /* a string's decoded bytes, a number's characters, those of an array */
     size_t len;
 };
 
@@ -128,8 +128,13 @@ static bool value(struct line *l, struct field *field)
         field->kind = 's';
         return string(l, &field->text, &field->len);
     }
-    if (*l->at == '{' || *l->at == '[')
-        return skip_nested(l);
+    if (*l->at == '{' || *l->at == '[') {
+        field->kind = *l->at == '[' ? 'a' : '\0';
+        field->text = l->at;
+        bool whole = skip_nested(l);
+        field->len = (size_t)(l->at - field->text);
+        return whole;
+    }
     for (size_t i = 0; i < 3; i++) {
         size_t n = strlen(words[i]);
         if (left >= n && memcmp(l->at, words[i], n) == 0) {
@@ -232,6 +237,30 @@ static uint8_t flags(const struct line *l)
     return bits;
 }
 
+/* [[begin,end],…]: every second number ends a block. */
+static void sack(struct trace_seg *seg, const struct line *l)
+{
+    const struct field *field = find(l, "sack", 'a');
+    uint64_t number = 0, begin = 0;
+    bool inside = false, second = false;
+    for (size_t i = 0; field != NULL && i < field->len && seg->sacks < TRACE_SACK_MAX; i++) {
+        char c = field->text[i];
+        bool digit = c >= '0' && c <= '9';
+        if (digit && number < UINT64_MAX / 32)
+            number = number * 10 + (uint64_t)(c - '0');
+        if (!digit && inside && second) {
+            seg->sack[seg->sacks][0] = begin;
+            seg->sack[seg->sacks++][1] = number;
+        }
+        if (!digit && inside) {
+            begin = number;
+            number = 0;
+            second = !second;
+        }
+        inside = digit;
+    }
+}
+
 static void segment(struct trace *trace, struct trace_conn *conn, const struct line *l, bool out)
 {
     struct trace_seg *seg = trace_add_seg(conn);
@@ -252,6 +281,10 @@ static void segment(struct trace *trace, struct trace_conn *conn, const struct l
     seg->n = number32(l, "n");
     seg->us = number(l, "us", 1);
     seg->held_us = number(l, "held_us", 1);
+    seg->has_ts = find(l, "tsval", 'n') != NULL;
+    seg->tsval = number32(l, "tsval");
+    seg->tsecr = number32(l, "tsecr");
+    sack(seg, l);
 }
 
 /* What the emulator did.  On the way out it tells of a segment that has its line already; on the way in, of
@@ -296,6 +329,8 @@ static void numbers(struct trace *trace, struct trace_conn *conn, const struct l
                                                       .srtt_us = number(l, "srtt_us", 1),
                                                       .rttvar_us = number(l, "rttvar_us", 1),
                                                       .rto_us = number(l, "rto_us", 1),
+                                                      .sacked = number(l, "sacked", 1),
+                                                      .lost = number(l, "lost", 1),
                                                       .recovery = is_true(l, "recovery"),
                                                       .limit = limit};
 }

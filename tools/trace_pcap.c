@@ -23,6 +23,8 @@ struct packet {
     uint32_t seq, ack, len;
     uint16_t win;
     uint8_t flags, sacks;
+    bool has_ts;
+    uint32_t tsval, tsecr;
     int8_t scale; /* of its window scale option, -1: none */
     bool dropped;
     uint32_t sack[TRACE_SACK_MAX][2];
@@ -73,6 +75,11 @@ static void tcp_options(struct packet *packet, const uint8_t *p, size_t len)
             return;
         if (p[i] == 3 && n == 3)
             packet->scale = p[i + 2] > 14 ? 14 : (int8_t)p[i + 2];
+        if (p[i] == 8 && n == 10) {
+            packet->has_ts = true;
+            packet->tsval = net32(p + i + 2);
+            packet->tsecr = net32(p + i + 6);
+        }
         for (size_t k = i + 2; p[i] == 5 && k + 8 <= i + n && packet->sacks < TRACE_SACK_MAX; k += 8) {
             packet->sack[packet->sacks][0] = net32(p + k);
             packet->sack[packet->sacks++][1] = net32(p + k + 4);
@@ -434,7 +441,7 @@ static void fate(struct trace *trace, struct trace_seg *seg, const struct packet
 static void build_segment(struct builder *b, const struct packet *packet, bool out, uint64_t t_us)
 {
     /* These say by themselves that it was sent before, even if a bit was flipped in the numbers then. */
-    static const char *const repeats[] = {"RTO", "AFTER_RTO", "FAST_RETRANSMIT", "PARTIAL_ACK"};
+    static const char *const repeats[] = {"RTO", "AFTER_RTO", "FAST_RETRANSMIT", "PARTIAL_ACK", "RACK"};
     struct flow *flow = flow_of(b, packet, out);
     if (flow == NULL)
         return;
@@ -457,6 +464,9 @@ static void build_segment(struct builder *b, const struct packet *packet, bool o
     for (seg->sacks = 0; seg->sacks < packet->sacks; seg->sacks++)
         for (int i = 0; i < 2; i++)
             seg->sack[seg->sacks][i] = relative(flow, !out, packet->sack[seg->sacks][i], false);
+    seg->has_ts = packet->has_ts;
+    seg->tsval = packet->tsval;
+    seg->tsecr = packet->tsecr;
     seg->text = packet->comment;
     fate(b->trace, seg, packet);
     if (out)

@@ -232,6 +232,14 @@ bool trace_is_probe(const struct trace_seg *seg)
     return strcmp(seg->why, "PROBE") == 0 || strcmp(seg->why, "KEEPALIVE") == 0;
 }
 
+bool trace_is_dsack(const struct trace_seg *seg)
+{
+    if (seg->sacks == 0)
+        return false;
+    const uint64_t *first = seg->sack[0], *second = seg->sack[1];
+    return first[1] <= seg->ack || (seg->sacks > 1 && first[0] >= second[0] && first[1] <= second[1]);
+}
+
 bool trace_is_resent(const struct trace_seg *seg)
 {
     return seg->again && trace_end(seg) > seg->seq && !trace_is_probe(seg);

@@ -23,18 +23,21 @@ struct trace_seg {
     uint8_t flags;               /* RILL_FIN … */
     uint8_t sacks;
     bool out, rel;
-    bool again;       /* has been sent before, as far as is known */
-    bool lost;        /* never arrived, or not in one piece */
-    const char *fate; /* what the emulator did to it: "loss"; or NULL */
-    const char *why;  /* the reason's name: "RTO"; or "" */
-    const char *text; /* in words; or "" */
-    const char *held; /* what had held it back: "RWND"; or "" */
-    uint64_t sack[TRACE_SACK_MAX][2];
+    bool again;                       /* has been sent before, as far as is known */
+    bool lost;                        /* never arrived, or not in one piece */
+    const char *fate;                 /* what the emulator did to it: "loss"; or NULL */
+    const char *why;                  /* the reason's name: "RTO"; or "" */
+    const char *text;                 /* in words; or "" */
+    const char *held;                 /* what had held it back: "RWND"; or "" */
+    uint64_t sack[TRACE_SACK_MAX][2]; /* begin and end, counted as ack */
+    bool has_ts;
+    uint32_t tsval, tsecr;
 };
 
 /* All of a connection's numbers from t_us on. */
 struct trace_numbers {
     uint64_t t_us, cwnd, ssthresh, flight, pipe, snd_wnd, rcv_wnd, unsent, unread, srtt_us, rttvar_us, rto_us;
+    uint64_t sacked, lost;
     bool recovery;
     const char *limit;
 };
@@ -86,6 +89,8 @@ const char *trace_flags(uint8_t flags, char text[10]);
 uint64_t trace_end(const struct trace_seg *seg);
 /* Bytes of one direction, each counted once. */
 uint64_t trace_bytes(const struct trace_conn *conn, bool out);
+/* Whether the first SACK block reports a duplicate: RFC 2883 4. */
+bool trace_is_dsack(const struct trace_seg *seg);
 /* A zero-window or keep-alive probe. */
 bool trace_is_probe(const struct trace_seg *seg);
 /* Sent again, and no probe: what is drawn and counted as a retransmission. */

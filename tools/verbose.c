@@ -172,8 +172,11 @@ static void print_segment(struct line *out, const struct rill_trace_event *event
         add(out, " ack %" PRIu64, event->ack);
     char why[160];
     size_t len = rill_explain(event, why, sizeof why);
-    add(out, " win %" PRIu32 "%s%s%s%s\n", event->wnd, event->relative ? "" : " abs",
-        event->resent ? " again" : "", len > 0 ? "  # " : "", why);
+    add(out, " win %" PRIu32, event->wnd);
+    for (uint32_t i = 0; i < event->sack_count; i++)
+        add(out, "%s%" PRIu64 ":%" PRIu64, i == 0 ? " sack " : " ", event->sack[i].begin, event->sack[i].end);
+    add(out, "%s%s%s%s\n", event->relative ? "" : " abs", event->resent ? " again" : "",
+        len > 0 ? "  # " : "", why);
 }
 
 /* An event need not belong to a connection: then all of its addresses are 0. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define STALL_MIN_US 100000
+#define RTO_MIN_US 200000
 enum { LOOK_MAX = 100000 }; /* segments, to both sides */
 
 static const char usage[] =
@@ -33,12 +34,16 @@ static const struct {
     {"FAST_RETRANSMIT", "duplicate ACKs say that later segments arrive and this one does not",
      "RFC 5681 3.2"},
     {"PARTIAL_ACK", "an ACK in recovery that covers only part: the next hole is lost, too", "RFC 6582 3.2"},
+    {"RACK", "a segment that was sent later has arrived (SACK) and this one has not for too long after it",
+     "RFC 8985 6.2"},
+    {"LOSS_PROBE", "no ACK came soon; the last segment again makes the peer say what it has", "RFC 8985 7.3"},
     {"PMTU", "a router said that the packet was too big: again, in smaller pieces", "RFC 1191 6.4"},
     {"REOPENED", "the peer's window was closed when it came and is open now", "RFC 9293 3.8.6.1"},
     {"SYN", "no answer to the SYN came in time", "RFC 9293 3.8.1"},
     {"SYN_ACK", "no ACK of the SYN-ACK came in time", "RFC 9293 3.8.1"},
     {"PROBE", "the peer's window is closed; the probe asks whether it has opened", "RFC 9293 3.8.6.1"},
     {"KEEPALIVE", "nothing was heard for long; the probe asks whether the peer is alive", "RFC 9293 3.8.4"}};
+enum { REASONS = sizeof reasons / sizeof reasons[0], IS_PROBE = REASONS - 2 };
 
 static const struct {
     const char *name, *words, *rfc;
@@ -47,7 +52,8 @@ static const struct {
     {"RECOVERY", "a loss is being repaired", "RFC 6582 3.2"},
     {"RWND", "the receiver's window is used up: the application there does not read", "RFC 9293 3.8.6"},
     {"SWS", "the receiver's window is too small to be worth a segment", "RFC 9293 3.8.6.2.1"},
-    {"NAGLE", "Nagle: a small segment waits for the ACK of the one before", "RFC 9293 3.7.4"}};
+    {"NAGLE", "Nagle: a small segment waits for the ACK of the one before", "RFC 9293 3.7.4"},
+    {"PACING", "segments are spread over the round trip, and the next one is not due yet", "RFC 9002 7.7"}};
 
 struct teller {
     FILE *out;
@@ -116,6 +122,39 @@ static const struct trace_seg *answer(const struct trace_conn *conn, const struc
     return NULL;
 }
 
+/* An ACK between the two sendings that has SACKed what lies behind seg: RFC 2018 5, RFC 6675 4, RFC 8985 6.2.
+ */
+static const struct trace_seg *sacked_behind(const struct trace_seg *from, const struct trace_seg *seg)
+{
+    for (const struct trace_seg *ack = seg; from != NULL && ack-- > from + 1;) {
+        if (ack->out == seg->out || ack->lost)
+            continue;
+        for (size_t i = trace_is_dsack(ack) ? 1 : 0; i < ack->sacks; i++)
+            if (ack->sack[i][0] >= trace_end(seg))
+                return ack;
+    }
+    return NULL;
+}
+
+/* The ACK that says that seg, or a part of it, has come twice: RFC 2883 4. */
+static const struct trace_seg *reported_twice(const struct trace_conn *conn, const struct trace_seg *seg)
+{
+    const struct trace_seg *ack = seg + 1, *end = conn->segs + conn->seg_count;
+    for (size_t tries = 0; ack < end && tries < LOOK_MAX; ack++, tries++)
+        if (ack->out != seg->out && !ack->lost && trace_is_dsack(ack) && ack->sack[0][0] < trace_end(seg) &&
+            ack->sack[0][1] > seg->seq)
+            return ack;
+    return NULL;
+}
+
+/* Where nobody says why: the last segment again, sooner than a retransmission timer of Linux or of rill
+ * expires. RFC 8985 7.3 */
+static bool looks_like_probe(const struct teller *t, const struct trace_seg *old, const struct trace_seg *seg)
+{
+    return *seg->why == '\0' && seg->out && seg->len > 0 && old != NULL && trace_end(seg) == t->nxt &&
+           t->dup_acks == 0 && seg->t_us - old->t_us < RTO_MIN_US;
+}
+
 /* The shortest round trip, to tell an answer to the repetition from one to the original. */
 static uint64_t shortest_rtt_us(const struct trace_conn *conn)
 {
@@ -145,6 +184,7 @@ static void cause(const struct teller *t, size_t at)
     fprintf(t->out, "            cause: sent at %.6f (%s before)", seconds(old->t_us),
             span(seg->t_us - old->t_us, time));
     const struct trace_seg *lost = answer(conn, old, seg, true), *came = answer(conn, seg, seg, false);
+    const struct trace_seg *twice = reported_twice(conn, seg), *sacked = sacked_behind(old, seg);
     if (flipped(old))
         fputs("; the emulator flipped a bit in it; its checksum made the receiver drop it", t->out);
     else if (old->lost)
@@ -157,6 +197,11 @@ static void cause(const struct teller *t, size_t at)
     else if (lost != NULL)
         fprintf(t->out, "; it arrived, and the emulator dropped its ACK at %.6f (%s)", seconds(lost->t_us),
                 lost->fate != NULL ? lost->fate : "dropped");
+    else if (twice != NULL)
+        fprintf(t->out,
+                "; needlessly sent again: at %.6f the D-SACK %" PRIu64 ":%" PRIu64
+                " said that it had come twice",
+                seconds(twice->t_us), twice->sack[0][0], twice->sack[0][1]);
     else if (seg->out && came != NULL && came->t_us - seg->t_us < shortest_rtt_us(conn) / 2)
         fprintf(t->out, "; inferred: it had arrived, its ACK came %s after this: needlessly sent again",
                 span(came->t_us - seg->t_us, time));
@@ -164,6 +209,11 @@ static void cause(const struct teller *t, size_t at)
         fputs("; the emulator did not drop it; inferred: it had arrived behind a hole, which only SACK could "
               "have told",
               t->out);
+    else if (sacked != NULL)
+        fprintf(t->out, "; inferred: lost on the way, for what lies behind it was SACKed at %.6f",
+                seconds(sacked->t_us));
+    else if (looks_like_probe(t, old, seg))
+        fputs("; inferred: a tail loss probe, sooner than a timeout", t->out);
     else if (seg->out && t->dup_acks > 0)
         fprintf(t->out, "; inferred: lost on the way, %zu duplicate ACK%s", t->dup_acks,
                 t->dup_acks > 1 ? "s" : "");
@@ -190,11 +240,17 @@ static void resent(const struct teller *t, size_t at)
     const struct trace_seg *seg = &t->conn->segs[at];
     const char *words = "", *rfc = "RFC 9293 3.8.1";
     char what[96];
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+    for (size_t i = 0; i < REASONS; i++) {
         if (strcmp(seg->why, reasons[i].name) == 0) {
             words = reasons[i].words;
             rfc = reasons[i].rfc;
         }
+    }
+    if (*seg->why == '\0' && sacked_behind(sent_before(t->conn, at), seg) != NULL) {
+        words = "what was sent after it has been SACKed, and it has not";
+        rfc = "RFC 2018 5";
+    } else if (looks_like_probe(t, sent_before(t->conn, at), seg)) {
+        rfc = "RFC 8985 7.3";
     }
     if (answers_syn(t->conn, at)) {
         words = "the peer repeated its SYN: it has not seen the answer";
@@ -218,8 +274,9 @@ static void probe(const struct teller *t, const struct trace_seg *seg)
     bool zero = strcmp(seg->why, "PROBE") == 0;
     const char *text = *seg->text != '\0' ? seg->text : zero ? "zero-window probe" : "keep-alive probe";
     fprintf(t->out, "%11.6f %.*s%s: %s  [%s]\n", seconds(seg->t_us), (int)strcspn(text, ";"), text,
-            seg->lost ? " (lost on the way)" : "", zero ? reasons[8].words : reasons[9].words,
-            zero ? reasons[8].rfc : reasons[9].rfc);
+            seg->lost ? " (lost on the way)" : "",
+            zero ? reasons[IS_PROBE].words : reasons[IS_PROBE + 1].words,
+            zero ? reasons[IS_PROBE].rfc : reasons[IS_PROBE + 1].rfc);
 }
 
 /* ---- Stalls -------------------------------------------------------------------------------------------- */
@@ -253,7 +310,9 @@ static bool timer_expired(const struct teller *t, size_t at)
     for (size_t i = t->at_note; i-- > 0 && t->conn->notes[i].t_us >= t->silent_from_us;)
         if (t->conn->notes[i].kind == NOTE_TIMER && strcmp(t->conn->notes[i].a, "XMIT") == 0)
             return true;
-    return *seg->why == '\0' && seg->again && t->dup_acks < 3 && !answers_syn(t->conn, at);
+    const struct trace_seg *old = sent_before(t->conn, at);
+    return *seg->why == '\0' && seg->again && t->dup_acks < 3 && !answers_syn(t->conn, at) &&
+           sacked_behind(old, seg) == NULL && !looks_like_probe(t, old, seg);
 }
 
 static void count_stall(struct teller *t, uint64_t us)

@@ -2,17 +2,13 @@
  *
  * Windows are bytes and times microseconds.  A window is below 2^31 and an SMSS below 2^16; each product says
  * how large it can be.  "Stage" is what the RFC calls a congestion avoidance stage: it begins with the first
- * ACK at or above ssthresh, and ends with a loss or when cwnd is below ssthresh again.
- *
- * When it was a mistake to slow down is not decided here. */
+ * ACK at or above ssthresh, and ends with a loss or when cwnd is below ssthresh again. */
 #include "cc_cubic.h"
 
 #include "hystart.h"
 
-#define MAX_T_US (1u << 30) /* 18 minutes from K, where the function has left every window behind */
-
-/* W_est counts in 1/4096 of a byte: 1e5 ACKs round off 25 bytes. */
-#define EST_SHIFT 12
+#define MAX_T_US (1u << 30) /* from K, 18 minutes: the function has left every window behind */
+#define EST_SHIFT 12        /* W_est is in 1/4096 of a byte: 1e5 ACKs round off 25 bytes */
 
 struct curve {
     uint64_t w_est; /* 0: no stage has begun */
@@ -63,7 +59,7 @@ static uint64_t w_cubic(const struct curve *curve, uint32_t smss, uint64_t t_us)
     bool convex = t_us >= curve->k_us;
     uint64_t d_us = min_u64(convex ? t_us - curve->k_us : curve->k_us - t_us, MAX_T_US);
     uint64_t cube = d_us * d_us / 1000000000 * d_us / 1000000; /* in 1e-3 s^3: 2^60, then 2^60, is 2^40 */
-    uint64_t delta = 2 * smss * cube / 5000;                   /* C = 2 / 5: 2^57 */
+    uint64_t delta = cube * smss * 2 / 5000;                   /* C = 2 / 5: 2^57 */
     if (convex)
         return curve->w_max + delta;
     return curve->w_max - min_u64(delta, curve->w_max);
@@ -73,10 +69,9 @@ static uint64_t w_cubic(const struct curve *curve, uint32_t smss, uint64_t t_us)
  * where cwnd is beyond W_max already. */
 static void stage_begin(struct curve *curve, const struct cc *cc)
 {
-    if (curve->w_max < cc->cwnd)
-        curve->w_max = cc->cwnd;
+    curve->w_max = max_u32(curve->w_max, cc->cwnd);
     curve->k_us = cubic_k_us(curve->w_max - cc->cwnd, cc->smss);
-    curve->t_us = curve->rest = 0;
+    curve->t_us = 0;
     curve->w_est = (uint64_t)cc->cwnd << EST_SHIFT;
 }
 
@@ -90,13 +85,14 @@ static uint32_t reno_friendly(struct curve *curve, const struct cc *cc, uint32_t
 }
 
 /* 4.2, 4.4 and 4.5.  DEVIATES: the RFC adds (target - cwnd) / cwnd for each ACK, here it is for each SMSS
- * that is acknowledged: else delayed ACKs would halve the growth, and ACK division multiply it. */
+ * that is acknowledged: else delayed ACKs would halve the growth, and ACK division multiply it. DEVIATES: 4.3
+ * sets cwnd to W_est; here never to less than it is, which an ACK gives no reason for. */
 static void avoid(struct curve *curve, struct cc *cc, const struct cc_ack *ack)
 {
     uint32_t acked_bytes = min_u32(ack->acked_bytes, cc->cwnd);
     uint32_t w_est = reno_friendly(curve, cc, acked_bytes);
     if (w_cubic(curve, cc->smss, curve->t_us) < w_est) {
-        cc->cwnd = max_u32(cc->cwnd, w_est); /* an ACK is no reason to shrink */
+        cc->cwnd = max_u32(cc->cwnd, w_est);
         return;
     }
     uint64_t target = w_cubic(curve, cc->smss, curve->t_us + ack->srtt_us);
@@ -129,7 +125,7 @@ static void cubic_on_ack(struct cc *cc, const struct cc_ack *ack)
     avoid(curve, cc, ack);
 }
 
-/* 4.6 with beta = 0.7 for all, 4.7 (fast convergence), 4.8 (timeout).  */
+/* 4.6 with beta = 0.7 for all, 4.7 (fast convergence), 4.8 (timeout). */
 static uint32_t cubic_on_loss(struct cc *cc, uint32_t flight_bytes, enum cc_loss loss, rill_time now_us)
 {
     struct cubic *cubic = cc->state;

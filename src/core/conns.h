@@ -27,10 +27,11 @@ struct half_open {
     uint32_t ts_recent;        /* RFC 7323 4.3: TSval of the peer's SYN */
     uint16_t mss;              /* the peer's, 536 if it named none */
     uint8_t wscale_plus_1 : 4; /* the peer's shift + 1, 0 if it named none */
-    uint8_t resent : 4;        /* SYN,ACKs sent again */
+    uint8_t resent : 3;        /* SYN,ACKs sent again */
+    bool timed_out : 1;        /* the one that is due is the timer's */
+    uint8_t our_wscale : 3;    /* what our SYN,ACK offers: 4 MiB are 7 */
     bool sent_once : 1,
         sent_twice : 1; /* SYN,ACKs that have left, by the timer or for a SYN that came again */
-    bool timed_out : 1; /* the one that is due is the timer's */
     bool ts_ok : 1, sack_ok : 1, ecn_ok : 1; /* what its SYN and our configuration agree on */
 };
 _Static_assert(sizeof(struct half_open) <= 64, "a half-open record stays small");

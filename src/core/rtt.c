@@ -7,7 +7,7 @@
 
 #define SAMPLE_MAX_US (1u << 28)
 #define GRANULARITY_US 1u
-#define MIN_WINDOW_DS 100u
+#define MIN_WINDOW_S 10u
 
 /* A timeout of 2^32 us is longer than any max_us, and rto_us << 32 still fits in 64 bits. */
 #define BACKOFF_MAX 32u
@@ -35,7 +35,8 @@ void rtt_sample(struct rtt *rtt, uint64_t r_us, uint32_t min_us, uint32_t max_us
 {
     ASSERT(0 < min_us && min_us <= max_us);
     /* What took less than a tick of the clock counts as one tick: 0 would look like no sample at all. */
-    update_means(rtt, (uint32_t)min_u64(max_u64(r_us, GRANULARITY_US), SAMPLE_MAX_US));
+    uint32_t sample_us = (uint32_t)min_u64(max_u64(r_us, GRANULARITY_US), SAMPLE_MAX_US);
+    update_means(rtt, sample_us);
     ASSERT(rtt->srtt_8us > 0);
 
     /* RFC 6298 2.3 with K = 4, so that K * RTTVAR is the field as it stands.  SRTT is rounded up: never too
@@ -48,10 +49,10 @@ void rtt_sample(struct rtt *rtt, uint64_t r_us, uint32_t min_us, uint32_t max_us
 void rtt_min(struct rtt *rtt, uint64_t r_us, rill_time now_us)
 {
     uint32_t r = (uint32_t)min_u64(max_u64(r_us, GRANULARITY_US), SAMPLE_MAX_US);
-    uint32_t now_ds = (uint32_t)(now_us / (SEC / 10));
-    if (rtt->min_us == 0 || r <= rtt->min_us || now_ds - rtt->min_ds > MIN_WINDOW_DS) {
+    uint16_t now_s = (uint16_t)(now_us / SEC);
+    if (rtt->min_us == 0 || r <= rtt->min_us || (uint16_t)(now_s - rtt->min_s) > MIN_WINDOW_S) {
         rtt->min_us = r;
-        rtt->min_ds = now_ds;
+        rtt->min_s = now_s;
     }
 }
 

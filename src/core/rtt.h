@@ -11,9 +11,9 @@ struct rtt {
     uint32_t srtt_8us;   /* 8 x SRTT, 0 before the first sample */
     uint32_t rttvar_4us; /* 4 x RTTVAR */
     uint32_t rto_us;     /* the timeout without backoff */
-    uint8_t backoff;     /* how many times it is doubled now */
     uint32_t min_us;     /* the shortest round trip of the last ten seconds or so, 0: none (RFC 8985 6.2) */
-    uint32_t min_ds;     /* when it was measured, tenths of a second */
+    uint16_t min_s;      /* when it was measured, low bits of the clock in seconds */
+    uint8_t backoff;     /* how many times it is doubled now */
 };
 
 /* RFC 6298 2.1: 1 second until the first sample. */

@@ -69,6 +69,11 @@ static struct rill_connection of_tcb(const struct rill_engine *e, const struct t
         out.bytes_received = (tcp_fin_received(c) ? c->rcv.fin : c->rcv.nxt) - (tcp_irs(c) + 1);
     out.snd_mss = (uint16_t)tcp_eff_mss(c);
     out.rcv_mss = c->rcv.mss != 0 ? c->rcv.mss : TCP_DEFAULT_MSS;
+    out.ts = c->ts_ok;
+    out.sack = c->sack_ok;
+    out.wscale = c->wscale_ok;
+    out.ecn = c->ecn_ok;
+    out.cc = (enum rill_cc)c->opt.cc;
     if (c->wscale_ok) {
         out.snd_wscale = c->snd.wscale;
         out.rcv_wscale = c->rcv.wscale;
@@ -88,6 +93,7 @@ static struct rill_connection of_half(const struct rill_engine *e, const struct 
     out.rcv_mss = TCP_DEFAULT_MSS;
     out.sndbuf = half->port->opts.sndbuf_bytes;
     out.rcvbuf = half->port->opts.rcvbuf_bytes;
+    out.cc = (enum rill_cc)half->port->opts.cc;
     out.numbers.rto_us = (uint32_t)(SYNACK_RTO_US << half->resent);
     out.numbers.rcv_wnd = min_u32(out.rcvbuf, UINT16_MAX); /* a SYN,ACK's window is never scaled */
     out.timer = RILL_TIMER_XMIT;
@@ -117,6 +123,7 @@ static void add_listeners(const struct rill_engine *e, struct writing *w)
                                       .waiting = port->ready_count,
                                       .sndbuf = port->opts.sndbuf_bytes,
                                       .rcvbuf = port->opts.rcvbuf_bytes,
+                                      .cc = (enum rill_cc)port->opts.cc,
                                       .timer_left_us = RILL_NEVER};
         if (port->backlog != 0) /* else it is bound only */
             add(w, &out);

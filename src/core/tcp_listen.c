@@ -176,6 +176,7 @@ static bool half_open_new(struct rill_engine *e, struct port *port, const struct
     half->mss = seg->opt.has_mss ? seg->opt.mss : TCP_DEFAULT_MSS; /* MUST-15 */
     if (seg->opt.has_wscale && engine_has(e, RILL_FEATURE_WSCALE))
         half->wscale_plus_1 = (min_u32(seg->opt.wscale, 14) + 1) & 0xf;
+    half->our_wscale = tcp_wscale_for(tcp_rcvbuf_max(e, &port->opts)) & 7u;
     half_open_agree(e, half, seg, false);
     port->half_count++;
     table_insert(&e->conns, &e->mem, &e->conns.halves, &half->node);
@@ -263,7 +264,7 @@ static struct tcb *half_open_complete(struct rill_engine *e, struct half_open *h
     c->wscale_ok = half->wscale_plus_1 != 0;
     if (c->wscale_ok) {
         c->snd.wscale = (uint8_t)(half->wscale_plus_1 - 1);
-        c->rcv.wscale = tcp_wscale_for(tcp_rcvbuf_max(e, &port->opts));
+        c->rcv.wscale = half->our_wscale; /* as offered: SO_RCVBUF may have been set since */
     }
     c->ts_ok = half->ts_ok;
     c->ts_offset = tcp_ts_offset(e, &c->node);
@@ -399,7 +400,7 @@ bool half_open_output(struct rill_engine *e, struct rill_packet *out)
     if (half->ecn_ok) /* RFC 3168 6.1.1: ECE alone; with CWR it would be a reflection */
         build.flags |= RILL_ECE;
     if (half->wscale_plus_1 != 0)
-        build.wscale_plus_1 = (uint8_t)(tcp_wscale_for(tcp_rcvbuf_max(e, opts)) + 1);
+        build.wscale_plus_1 = (uint8_t)(half->our_wscale + 1);
     (void)tcp_build(&build, e->head, out);
     engine_count(e, RILL_SEG_OUT);
     half->sent_twice = half->sent_once;

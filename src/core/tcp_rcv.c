@@ -51,17 +51,15 @@ uint16_t tcp_window_field(const struct rill_engine *e, struct tcb *c, bool syn)
     return (uint16_t)field;
 }
 
-/* The smallest RTT known, 0: none.  Of a connection that only receives it is the handshake's. */
-static uint32_t min_rtt_us(const struct tcb *c) { return rtt_srtt_us(&c->rtt); }
-
-/* The application has read: a buffer that limits the path grows, and with it the window. */
+/* The application has read: a buffer that limits the path grows, and with it the window.  The minimum RTT of
+ * a connection that only receives is the handshake's. */
 static void grow(struct rill_engine *e, struct tcb *c)
 {
     uint32_t before = c->opt.rcvbuf_bytes;
     if (c->in == NULL || c->opt.rcvbuf_set || !engine_has(e, RILL_FEATURE_AUTOTUNE))
         return;
     c->opt.rcvbuf_bytes =
-        tune_step(&c->in->tune, e->now_us, min_rtt_us(c), c->rcv.read, before, e->config.buf_max_bytes);
+        tune_step(&c->in->tune, e->now_us, c->rtt.min_us, c->rcv.read, before, e->config.buf_max_bytes);
     if (c->opt.rcvbuf_bytes != before)
         engine_event(e, RILL_BUFFER_GROWN, c, NULL);
 }

@@ -39,6 +39,7 @@ struct segment {
     uint32_t seq32, ack32, len;
     uint8_t flags;
     bool out;
+    const struct rill_trace_event *event; /* its options are in here, or NULL */
 };
 
 #define NAME(name, text) #name,
@@ -224,6 +225,28 @@ static void add_flags(struct trace_file *f, uint8_t flags)
     add_text(f, "flags", text);
 }
 
+/* Timestamps, and SACK blocks: they count from the initial number of the other direction (c), as the
+ * segment's acknowledgement does. */
+static void add_options(struct trace_file *f, const struct trace_conn *c,
+                        const struct rill_trace_event *event)
+{
+    int other = event->kind == RILL_TRACE_SEGMENT_OUT ? PEER : OURS;
+    if (event->has_ts) {
+        add_number(f, "tsval", event->tsval);
+        add_number(f, "tsecr", event->tsecr);
+    }
+    for (uint32_t i = 0; i < event->sack_count; i++) {
+        uint64_t begin = event->sack[i].begin, end = event->sack[i].end;
+        if (c != NULL && !event->relative) {
+            begin = relative(c, other, (uint32_t)begin);
+            end = relative(c, other, (uint32_t)end);
+        }
+        add(f, "%s[%" PRIu64 ",%" PRIu64 "]", i == 0 ? ",\"sack\":[" : ",", begin, end);
+    }
+    if (event->sack_count != 0)
+        add(f, "]");
+}
+
 static void add_segment(struct trace_file *f, const struct trace_conn *c, const struct segment *s)
 {
     bool ack = (s->flags & RILL_ACK) != 0;
@@ -236,13 +259,16 @@ static void add_segment(struct trace_file *f, const struct trace_conn *c, const 
     add_number(f, "seq32", s->seq32);
     add_number(f, "ack32", s->ack32);
     add(f, ",\"rel\":%s", rel ? "true" : "false");
+    if (s->event != NULL)
+        add_options(f, rel ? c : NULL, s->event);
 }
 
 #define NUMBERS(X)                                                                                           \
     X(cwnd)                                                                                                  \
     X(ssthresh)                                                                                              \
     X(flight)                                                                                                \
-    X(pipe) X(snd_wnd) X(rcv_wnd) X(unsent) X(unread) X(srtt_us) X(rttvar_us) X(rto_us) X(dup_acks)
+    X(pipe)                                                                                                  \
+    X(snd_wnd) X(rcv_wnd) X(unsent) X(unread) X(srtt_us) X(rttvar_us) X(rto_us) X(dup_acks) X(sacked) X(lost)
 #define SAME(name) &&a->name == b->name
 #define ADD(name) add_number(f, #name, n->name);
 
@@ -271,6 +297,8 @@ static struct rill_numbers after(const struct rill_trace_event *event)
     if (!event->resent) {
         n.flight += len;
         n.unsent -= min_u32(n.unsent, event->len);
+    } else {
+        n.lost -= min_u32(n.lost, len);
     }
     n.pipe = min_u32(n.pipe + len, n.flight);
     return n;
@@ -287,7 +315,8 @@ static void say_segment(struct trace_file *f, const struct rill_trace_event *eve
                         .ack32 = event->ack32,
                         .len = event->len,
                         .flags = event->flags,
-                        .out = out};
+                        .out = out,
+                        .event = event};
     struct trace_conn *c = conn_of_segment(f, &s, event->laddr);
     if (c == NULL && event->relative)
         c = number(f, &s, NULL, event->laddr);

@@ -50,15 +50,17 @@ struct results {
 
 struct options {
     uint32_t seeds, jobs;
+    uint32_t trace; /* seed of the run to show, 0: none */
 };
 
 static const char usage[] =
-    "usage: bench_recovery [--quick] [--seeds N] [--jobs N]\n"
-    "       bench_recovery --cell CC,BUFFER,LOSS [--seeds N]\n"
+    "usage: bench-recovery [--quick] [--seeds N] [--jobs N]\n"
+    "       bench-recovery --cell CC,BUFFER,LOSS [--seeds N | --trace SEED]\n"
     "  Measures loss recovery in virtual time: throughput of two engines over 100 ms by congestion control,\n"
     "  buffer and loss, and how far the goals are met.  The same program prints the same text each time.\n"
     "  --cell   one cell only, run by run: CC none, cubic or reno; BUFFER in KiB; LOSS in %, as in "
     "reno,32,0.1\n"
+    "  --trace  every segment of the run with that seed; the receiver's are indented\n"
     "  --seeds  runs a cell (20); --quick: 5\n"
     "  --jobs   processes (as many as there are processors)\n"
     "Exit status: 0, 1 something went wrong, 2 usage error.  tests/check-bench compares with "
@@ -71,12 +73,13 @@ struct run {
     uint64_t resent, timeouts;
 };
 
-static struct run run_cell(enum bench_cc cc, uint32_t buffer_bytes, uint32_t loss_ppm, uint64_t seed)
+static struct run run_cell(enum bench_cc cc, uint32_t buffer_bytes, uint32_t loss_ppm, uint64_t seed,
+                           bool trace)
 {
     struct link_config link = {
         .delay_us = RTT_US / 2, .limit = LINK_LIMIT_MAX, .loss = {.p = loss_ppm * (LINK_ONE / 1000000)}};
     struct world_setup setup = {
-        .cc = cc, .buffer_bytes = buffer_bytes, .up = link, .down = link, .seed = seed};
+        .cc = cc, .buffer_bytes = buffer_bytes, .up = link, .down = link, .seed = seed, .trace = trace};
     struct world w;
     struct run run;
     world_start(&w, &setup);
@@ -116,7 +119,7 @@ static double mean_of_cell(unsigned int table, uint32_t buffer_kib, uint32_t los
         return full > fitting ? full : fitting;
     }
     for (uint64_t seed = 1; seed <= seeds; seed++)
-        sum += run_cell((enum bench_cc)table, buffer_bytes, loss_ppm, seed).kbytes;
+        sum += run_cell((enum bench_cc)table, buffer_bytes, loss_ppm, seed, false).kbytes;
     return sum / seeds;
 }
 
@@ -267,19 +270,26 @@ static int misuse(void)
     return 2;
 }
 
-static int one_cell(const char *text, uint32_t seeds)
+static int one_cell(const char *text, const struct options *options)
 {
     char name[8], more;
     unsigned int buffer_kib, cc = 0;
     double loss, sum = 0;
+    uint32_t seeds = options->seeds;
     if (sscanf(text, "%7[a-z],%u,%lf%c", name, &buffer_kib, &loss, &more) != 3)
         return misuse();
     while (cc < BENCH_CCS && strcmp(bench_cc_name[cc], name) != 0)
         cc++;
     if (cc == BENCH_CCS || buffer_kib < 2 || buffer_kib > 4096 || !(loss >= 0 && loss < 100))
         return misuse();
+    if (options->trace != 0) {
+        (void)run_cell((enum bench_cc)cc, buffer_kib * 1024, (uint32_t)(loss * 1e4 + 0.5), options->trace,
+                       true);
+        return 0;
+    }
     for (uint64_t seed = 1; seed <= seeds; seed++) {
-        struct run run = run_cell((enum bench_cc)cc, buffer_kib * 1024, (uint32_t)(loss * 1e4 + 0.5), seed);
+        struct run run =
+            run_cell((enum bench_cc)cc, buffer_kib * 1024, (uint32_t)(loss * 1e4 + 0.5), seed, false);
         printf("seed %2u: %9.2f kB/s, %llu segments sent again, %llu timeouts\n", (unsigned int)seed,
                run.kbytes, (unsigned long long)run.resent, (unsigned long long)run.timeouts);
         sum += run.kbytes;
@@ -318,12 +328,13 @@ int main(int argc, char **argv)
             return printf("segments %u\n", work_run((enum work_pattern)pattern)) > 0 ? 0 : 1;
         if (strcmp(argv[i], "--cell") == 0 && value != NULL)
             cell = value;
-        else if (!(strcmp(argv[i], "--seeds") == 0 && number(value, 100000, &options.seeds)) &&
+        else if (!(strcmp(argv[i], "--trace") == 0 && number(value, UINT32_MAX, &options.trace)) &&
+                 !(strcmp(argv[i], "--seeds") == 0 && number(value, 100000, &options.seeds)) &&
                  !(strcmp(argv[i], "--jobs") == 0 && number(value, JOBS_MAX, &options.jobs)))
             return misuse();
         i++;
     }
-    if (options.seeds == 0 || options.jobs == 0)
+    if (options.seeds == 0 || options.jobs == 0 || (options.trace != 0 && cell == NULL))
         return misuse();
-    return cell != NULL ? one_cell(cell, options.seeds) : bench(&options);
+    return cell != NULL ? one_cell(cell, &options) : bench(&options);
 }

@@ -150,6 +150,35 @@ static void read_all(struct world *w, uint32_t i)
     }
 }
 
+/* ---- Trace ------------------------------------------------------------------------------------- */
+
+/* The receiver's lines are indented. */
+static void trace(void *ctx, const struct rill_trace_event *t)
+{
+    static const char letters[] = "FSRP.UEW";
+    const char *indent = ctx != NULL ? "" : "                    ";
+    char flags[9] = "";
+    size_t n = 0;
+    for (int bit = 0; bit < 8; bit++)
+        if ((t->flags & 1 << bit) != 0)
+            flags[n++] = letters[bit];
+    double at = (double)(t->at_us - WORLD_BEGIN) / 1e6;
+    if (t->kind == RILL_TRACE_EVENT)
+        printf("%s%.6f * %s\n", indent, at, rill_event_name(t->event));
+    if (t->kind == RILL_TRACE_STATE)
+        printf("%s%.6f = %s\n", indent, at, rill_state_name(t->state));
+    if (t->kind != RILL_TRACE_SEGMENT_IN && t->kind != RILL_TRACE_SEGMENT_OUT)
+        return;
+    bool out = t->kind == RILL_TRACE_SEGMENT_OUT;
+    printf("%s%.6f %s %s %llu:%llu(%u) ack %llu win %u", indent, at, out ? ">" : "<", flags,
+           (unsigned long long)t->seq, (unsigned long long)t->seq + t->len, t->len,
+           (unsigned long long)t->ack, t->wnd);
+    if (out)
+        printf("%s  %s  cwnd %u ssthresh %u pipe %u", t->resent ? " again" : "", rill_why_name(t->why),
+               t->numbers.cwnd, t->numbers.ssthresh, t->numbers.pipe);
+    printf("\n");
+}
+
 /* ---- Birth and death --------------------------------------------------------------------------- */
 
 static struct rill_engine *engine(const struct world *w, uint32_t addr, struct prng *random)
@@ -164,6 +193,8 @@ static struct rill_engine *engine(const struct world *w, uint32_t addr, struct p
     config.entropy = entropy;
     config.entropy_ctx = random;
     config.features &= ~w->setup.features_off;
+    config.trace = w->setup.trace ? trace : NULL;
+    config.trace_ctx = addr != SINK_ADDR ? random : NULL;
     /* At 30 % loss the usual patience may not last. */
     config.r2_us = config.orphan_us = config.fin_wait_2_us = config.syn_timeout_us = UINT32_MAX;
     *random = prng_seed(w->setup.seed * 1000003 + addr);

@@ -29,6 +29,7 @@ struct world_setup {
     bool close;            /* FIN behind the last byte */
     rill_time apart_us;    /* senders begin that much after each other */
     uint32_t features_off; /* bits 1 << enum rill_feature */
+    bool trace;            /* every segment and event on standard output */
 };
 
 struct flow {

@@ -307,7 +307,7 @@ static void both_ways(struct sock_test *t, struct stream *stream, size_t len)
     }
     assert_int_equal(in[0], len);
     assert_int_equal(in[1], len);
-    t->pair.hook = NULL; /* the next one connects in time */
+    t->pair.hook = NULL; /* the next handshake is not to be lost, and `stream` ends with its caller */
     free(got);
     for (int i = 0; i < 2; i++) {
         free(sent[i]);

@@ -69,6 +69,31 @@ static const char *take_hex(const char *s, struct note *note)
     return s;
 }
 
+/* Four bytes of a number that counts from `base`. */
+static void put_num(struct note *note, const struct note_num *num, enum note_base base)
+{
+    if (!num->absolute && note->refs < sizeof note->ref / sizeof note->ref[0])
+        note->ref[note->refs++] = (struct note_ref){(uint8_t)note->opt_len, num->any ? NOTE_ANY : base};
+    put(note, (uint32_t)num->value, 4);
+}
+
+/* N:N N:N */
+static const char *take_sack(const char *s, struct note *note)
+{
+    struct note_num left, right;
+    uint32_t kind_at = note->opt_len;
+    put(note, 0x0502, 2);
+    do {
+        if ((s = take_num(s, &left)) == NULL || *s != ':' || (s = take_num(s + 1, &right)) == NULL)
+            return NULL;
+        put_num(note, &left, NOTE_SACK);
+        put_num(note, &right, NOTE_SACK);
+        s = skip_space(s);
+    } while (*s != ',' && *s != '>' && *s != 0);
+    note->opt[kind_at + 1] = (uint8_t)(note->opt_len - kind_at);
+    return s;
+}
+
 static const char *take_ts(const char *s, struct note *note)
 {
     struct note_num val, ecr;
@@ -76,8 +101,8 @@ static const char *take_ts(const char *s, struct note *note)
         (s = take_word(s, "ecr")) == NULL || (s = take_num(s, &ecr)) == NULL)
         return NULL;
     put(note, 0x080a, 2);
-    put(note, (uint32_t)val.value, 4);
-    put(note, (uint32_t)ecr.value, 4);
+    put_num(note, &val, NOTE_TSVAL);
+    put_num(note, &ecr, NOTE_TSECR);
     return s;
 }
 
@@ -99,6 +124,8 @@ static const char *take_option(const char *s, struct note *note)
         put(note, 0x0402, 2);
     } else if ((rest = take_word(s, "TS")) != NULL) {
         rest = take_ts(rest, note);
+    } else if ((rest = take_word(s, "sack")) != NULL) {
+        rest = take_sack(rest, note);
     } else if ((rest = take_word(s, "hex")) != NULL) {
         rest = take_hex(rest, note);
     }
@@ -152,8 +179,14 @@ static const char *take_range(const char *s, struct note *note)
 
 static const char *take_rest(const char *s, struct note *note)
 {
+    static const char *const ecn[] = {"", "ect1", "ect0", "ce"}; /* RFC 3168 5, figure 1 */
     struct note_num salt;
     const char *rest;
+    for (uint8_t i = 1; i < 4; i++)
+        if (strncmp(s, ecn[i], strlen(ecn[i])) == 0) {
+            note->ecn = i;
+            return s + strlen(ecn[i]);
+        }
     if (*s == '<')
         return take_options(s + 1, note);
     if ((rest = take_word(s, "ack")) != NULL)
@@ -316,8 +349,8 @@ const char *datagram_parse(const uint8_t *data, uint32_t len, struct datagram *d
     d->text_len = len - 20 - head;
     memcpy(d->opt, tcp + 20, d->opt_len);
     memcpy(d->text, tcp + head, d->text_len);
-    if ((tcp[12] & 0x0f) != 0 || (d->flags & 0xc0) != 0)
-        return "reserved bits are zero, and there is no ECN";
+    if ((tcp[12] & 0x0f) != 0)
+        return "reserved bits are zero";
     if (!options_sound(d->opt, d->opt_len))
         return "options that fill their room, padded with zeroes";
     if ((d->flags & (SYN | RST | FIN)) > RST || (d->flags & (SYN | FIN)) == (SYN | FIN))
@@ -331,11 +364,20 @@ const char *datagram_parse(const uint8_t *data, uint32_t len, struct datagram *d
     return NULL;
 }
 
-static void print_option(FILE *to, const uint8_t *opt, uint32_t len)
+static void print_sack(FILE *to, const uint8_t *opt, uint32_t len, uint32_t isn_to)
+{
+    fputs("sack", to);
+    for (uint32_t i = 2; i < len; i += 8)
+        fprintf(to, " %d:%d", (int32_t)(get32(opt + i) - isn_to), (int32_t)(get32(opt + i + 4) - isn_to));
+}
+
+static void print_option(FILE *to, const uint8_t *opt, uint32_t len, uint32_t isn_to)
 {
     static const char *const name[] = {"eol", "nop", "mss", "wscale", "sackOK"};
     if (opt[0] == 8 && len == 10)
         fprintf(to, "TS val %u ecr %u", get32(opt + 2), get32(opt + 6));
+    else if (opt[0] == 5 && len % 8 == 2)
+        print_sack(to, opt, len, isn_to);
     else if (opt[0] == 2 && len == 4)
         fprintf(to, "mss %u", get16(opt + 2));
     else if (opt[0] == 3 && len == 3)
@@ -347,7 +389,7 @@ static void print_option(FILE *to, const uint8_t *opt, uint32_t len)
             fprintf(to, "%s%02x", i == 0 ? "hex " : "", opt[i]);
 }
 
-static void print_options(FILE *to, const uint8_t *opt, uint32_t len)
+static void print_options(FILE *to, const uint8_t *opt, uint32_t len, uint32_t isn_to)
 {
     uint32_t i = 0, one;
     fputs(" <", to);
@@ -355,7 +397,7 @@ static void print_options(FILE *to, const uint8_t *opt, uint32_t len)
         one = opt[i] <= 1 || i + 1 >= len ? 1 : opt[i + 1];
         if (one == 0 || one > len - i)
             one = len - i;
-        print_option(to, opt + i, one);
+        print_option(to, opt + i, one, isn_to);
         i += one;
         if (i < len)
             fputc(',', to);
@@ -381,6 +423,8 @@ void datagram_print(FILE *to, const struct datagram *d, uint32_t isn_from, uint3
     fprintf(to, " win %u", d->win);
     if ((d->flags & URG) != 0)
         fprintf(to, " urg %u", d->urg);
+    if ((d->tos & 3) != 0)
+        fprintf(to, " %s", (d->tos & 3) == 3 ? "ce" : (d->tos & 3) == 2 ? "ect0" : "ect1");
     if (d->opt_len != 0)
-        print_options(to, d->opt, d->opt_len);
+        print_options(to, d->opt, d->opt_len, isn_to);
 }

@@ -1,10 +1,13 @@
 /* notation.h - one TCP segment as a line of text, close to packetdrill's: "P. 1:101(100) ack 1 win 512".
  *
- *   [@N] FLAGS SEQ:END(LEN) [ack N] [win N] [urg N] [salt N] [<OPTION,OPTION...>]
+ *   [@N] FLAGS SEQ:END(LEN) [ack N] [win N] [urg N] [salt N] [ect0|ect1|ce] [<OPTION,OPTION...>]
  *
  * FLAGS is one or more of S F R P U E C and . (ACK), or - for none.  Numbers are relative to the initial
  * ones, may be negative, and =N is what is on the wire; * is anything.  LEN counts text only, END is SEQ +
- * LEN. Options: mss N, wscale N, nop, eol, sackOK, TS val N ecr N, hex BYTES; <*> is whatever there may be.
+ * LEN. Options: mss N, wscale N, nop, eol, sackOK, TS val N ecr N, sack N:N N:N, hex BYTES; <*> is whatever
+ * there may be.  Numbers of SACK blocks are relative like those of the segments that they tell of; the
+ * stack's own timestamps are relative to the one of its SYN, the peer's are as on the wire; =N and * as
+ * above. ect0, ect1 and ce are the ECN bits of the IP header, which are 0 without.
  * @N is the peer's number in the rig, salt N another content of the text.
  *
  * The parser of datagrams here is the tests' own: it shares nothing with the code under test. */
@@ -20,14 +23,23 @@ struct note_num {
     bool given, any, absolute;
 };
 
+/* Four bytes of options that are not yet what they are on the wire. */
+enum note_base { NOTE_ANY, NOTE_TSVAL, NOTE_TSECR, NOTE_SACK };
+struct note_ref {
+    uint8_t at;
+    enum note_base base;
+};
+
 struct note {
     unsigned int peer;
-    uint8_t flags, salt;
+    uint8_t flags, salt, ecn;
     struct note_num seq, ack, win, urg;
     uint32_t len;
     bool opt_any;
     uint32_t opt_len;
     uint8_t opt[40];
+    uint32_t refs;
+    struct note_ref ref[10];
 };
 
 /* NULL, or what is wrong with the line. */

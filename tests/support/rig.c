@@ -19,6 +19,10 @@ static void apply_setup(struct rig *t, const struct rig_setup *setup)
         t->setup.peer_isn = 0xffffff00;
     if (t->setup.peer_opts == NULL)
         t->setup.peer_opts = "<mss 1460,nop,wscale 7>";
+    if (t->setup.seg_opts == NULL)
+        t->setup.seg_opts = "";
+    if (t->setup.syn_flags == NULL)
+        t->setup.syn_flags = "";
     if (t->setup.backlog == 0)
         t->setup.backlog = 8;
     rill_config_default(&t->config);
@@ -122,6 +126,15 @@ static struct rig *done(struct rig *t, enum rill_tcp_state state)
     return t;
 }
 
+/* For what leaves where the peer's segments have options: any; else none. */
+static const char *seen_opts(const struct rig *t) { return t->setup.seg_opts[0] != 0 ? " <*>" : ""; }
+
+/* RFC 3168 6.1.1: of our SYN,ACK. */
+static const char *grant_flags(const struct rig *t)
+{
+    return strcmp(t->setup.syn_flags, "EC") == 0 ? "E" : "";
+}
+
 struct rig *rig_listen(const struct rig_setup *setup)
 {
     struct rig *t = rig_closed(setup);
@@ -134,8 +147,8 @@ struct rig *rig_listen(const struct rig_setup *setup)
 struct rig *rig_syn_received(const struct rig_setup *setup)
 {
     struct rig *t = rig_listen(setup);
-    in(t, "S 0:0(0) %s", t->setup.peer_opts);
-    out(t, "S. 0:0(0) ack 1 <*>");
+    in(t, "S%s 0:0(0) %s", t->setup.syn_flags, t->setup.peer_opts);
+    out(t, "S%s. 0:0(0) ack 1 <*>", grant_flags(t));
     return done(t, RILL_SYN_RECEIVED);
 }
 
@@ -143,22 +156,22 @@ struct rig *rig_syn_sent(const struct rig_setup *setup)
 {
     struct rig *t = rig_closed(setup);
     assert_int_equal(app_connect(t, 0), 0);
-    out(t, "S 0:0(0) <*>");
+    out(t, "S%s 0:0(0) <*>", (t->config.features & 1u << RILL_FEATURE_ECN) != 0 ? "EC" : "");
     return done(t, RILL_SYN_SENT);
 }
 
 struct rig *rig_syn_crossed(const struct rig_setup *setup)
 {
     struct rig *t = rig_syn_sent(setup);
-    in(t, "S 0:0(0) %s", t->setup.peer_opts);
-    out(t, "S. 0:0(0) ack 1 <*>");
+    in(t, "S%s 0:0(0) %s", t->setup.syn_flags, t->setup.peer_opts);
+    out(t, "S%s. 0:0(0) ack 1 <*>", grant_flags(t));
     return done(t, RILL_SYN_RECEIVED);
 }
 
 struct rig *rig_established(const struct rig_setup *setup)
 {
     struct rig *t = rig_syn_received(setup);
-    in(t, ". 1:1(0) ack 1");
+    in(t, ". 1:1(0) ack 1 %s", t->setup.seg_opts);
     app_accept(t, 0);
     return done(t, RILL_ESTABLISHED);
 }
@@ -166,8 +179,8 @@ struct rig *rig_established(const struct rig_setup *setup)
 struct rig *rig_connected(const struct rig_setup *setup)
 {
     struct rig *t = rig_syn_sent(setup);
-    in(t, "S. 0:0(0) ack 1 %s", t->setup.peer_opts);
-    out(t, ". 1:1(0) ack 1");
+    in(t, "S%s. 0:0(0) ack 1 %s", t->setup.syn_flags, t->setup.peer_opts);
+    out(t, ". 1:1(0) ack 1%s", seen_opts(t));
     return done(t, RILL_ESTABLISHED);
 }
 
@@ -175,30 +188,30 @@ struct rig *rig_fin_wait_1(const struct rig_setup *setup)
 {
     struct rig *t = rig_established(setup);
     app_shut(t);
-    out(t, "F. 1:1(0) ack 1");
+    out(t, "F. 1:1(0) ack 1%s", seen_opts(t));
     return done(t, RILL_FIN_WAIT_1);
 }
 
 struct rig *rig_fin_wait_2(const struct rig_setup *setup)
 {
     struct rig *t = rig_fin_wait_1(setup);
-    in(t, ". 1:1(0) ack 2");
+    in(t, ". 1:1(0) ack 2 %s", t->setup.seg_opts);
     return done(t, RILL_FIN_WAIT_2);
 }
 
 struct rig *rig_close_wait(const struct rig_setup *setup)
 {
     struct rig *t = rig_established(setup);
-    in(t, "F. 1:1(0) ack 1");
-    out(t, ". 1:1(0) ack 2");
+    in(t, "F. 1:1(0) ack 1 %s", t->setup.seg_opts);
+    out(t, ". 1:1(0) ack 2%s", seen_opts(t));
     return done(t, RILL_CLOSE_WAIT);
 }
 
 struct rig *rig_closing(const struct rig_setup *setup)
 {
     struct rig *t = rig_fin_wait_1(setup);
-    in(t, "F. 1:1(0) ack 1");
-    out(t, ". 2:2(0) ack 2");
+    in(t, "F. 1:1(0) ack 1 %s", t->setup.seg_opts);
+    out(t, ". 2:2(0) ack 2%s", seen_opts(t));
     return done(t, RILL_CLOSING);
 }
 
@@ -206,15 +219,15 @@ struct rig *rig_last_ack(const struct rig_setup *setup)
 {
     struct rig *t = rig_close_wait(setup);
     app_shut(t);
-    out(t, "F. 1:1(0) ack 2");
+    out(t, "F. 1:1(0) ack 2%s", seen_opts(t));
     return done(t, RILL_LAST_ACK);
 }
 
 struct rig *rig_time_wait(const struct rig_setup *setup)
 {
     struct rig *t = rig_fin_wait_2(setup);
-    in(t, "F. 1:1(0) ack 2");
-    out(t, ". 2:2(0) ack 2");
+    in(t, "F. 1:1(0) ack 2 %s", t->setup.seg_opts);
+    out(t, ". 2:2(0) ack 2%s", seen_opts(t));
     return done(t, RILL_TIME_WAIT);
 }
 

@@ -121,6 +121,25 @@ static void check_now(struct rig *t)
         rig_failed(t, "engine_check: %s", broken);
 }
 
+static bool knows_ecn(const struct rig *t)
+{
+    return (t->config.features & (1u << RILL_FEATURE_ECN | 1u << RILL_FEATURE_ECN_ANSWER)) != 0;
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Our initial number, and the timestamp of our first SYN, from which ours are counted. */
+static void see_syn(struct rig_peer *peer, const struct datagram *d)
+{
+    peer->iss = d->seq;
+    for (uint32_t i = 0; peer->ts == 0 && i + 10 <= d->opt_len; i += d->opt[i] <= 1 ? 1 : d->opt[i + 1])
+        if (d->opt[i] == 8)
+            peer->ts = get32(d->opt + i + 2);
+}
+
 void rig_drain(struct rig *t)
 {
     static uint8_t data[UINT16_MAX];
@@ -139,10 +158,12 @@ void rig_drain(struct rig *t)
             len += out.body[i].len;
         }
         broken = datagram_parse(data, len, &packet->d);
+        if (broken == NULL && (packet->d.flags & (RILL_ECE | RILL_CWR)) != 0 && !knows_ecn(t))
+            broken = "no ECN where nobody has asked for it";
         packet->at_us = t->now_us;
         packet->peer = peer_of(t, &packet->d);
         if ((packet->d.flags & RILL_SYN) != 0)
-            t->peer[packet->peer].iss = packet->d.seq;
+            see_syn(&t->peer[packet->peer], &packet->d);
         log_packet(t, "out", packet->peer, &packet->d);
         if (broken != NULL)
             rig_failed(t, "what must hold for every packet does not: %s", broken);
@@ -182,16 +203,45 @@ static bool num_fits(const struct note_num *num, uint32_t base, uint32_t got)
     return num->any || wire_num(num, base) == got;
 }
 
+/* The options of a line as on the wire; what may be anything is as in `any`. */
+static void wire_options(const struct note *note, const struct rig_peer *peer, bool ours, const uint8_t *any,
+                         uint8_t *opt)
+{
+    memcpy(opt, note->opt, sizeof note->opt);
+    for (uint32_t i = 0; i < note->refs; i++) {
+        uint8_t *p = opt + note->ref[i].at;
+        uint32_t value = get32(p);
+        switch (note->ref[i].base) {
+        case NOTE_ANY:
+            value = any != NULL ? get32(any + note->ref[i].at) : 0;
+            break;
+        case NOTE_TSVAL:
+            value += ours ? peer->ts : 0;
+            break;
+        case NOTE_TSECR:
+            value += ours ? 0 : peer->ts;
+            break;
+        case NOTE_SACK:
+            value += ours ? peer->isn : peer->iss;
+            break;
+        }
+        for (int byte = 0; byte < 4; byte++)
+            p[byte] = (uint8_t)(value >> (24 - 8 * byte));
+    }
+}
+
 static bool fits(const struct rig *t, const struct note *want, const struct rig_packet *got)
 {
+    uint8_t opt[sizeof want->opt];
     const struct rig_peer *peer = &t->peer[got->peer];
     const struct datagram *d = &got->d;
-    return want->peer == got->peer && want->flags == d->flags && want->len == d->text_len &&
-           num_fits(&want->seq, peer->iss, d->seq) &&
+    wire_options(want, peer, true, d->opt, opt);
+    return want->peer == got->peer && want->flags == d->flags && want->ecn == (d->tos & 3) &&
+           want->len == d->text_len && num_fits(&want->seq, peer->iss, d->seq) &&
            (!want->ack.given || num_fits(&want->ack, peer->isn, d->ack)) &&
            (!want->win.given || num_fits(&want->win, 0, d->win)) &&
            (!want->urg.given || num_fits(&want->urg, 0, d->urg)) &&
-           (want->opt_any || (want->opt_len == d->opt_len && memcmp(want->opt, d->opt, d->opt_len) == 0));
+           (want->opt_any || (want->opt_len == d->opt_len && memcmp(opt, d->opt, d->opt_len) == 0));
 }
 
 static void parse_line(struct rig *t, const char *line, struct note *note)
@@ -268,9 +318,10 @@ static void make(const struct rig *t, const struct note *note, struct datagram *
                            .win = note->win.given ? (uint16_t)note->win.value : t->setup.peer_win,
                            .urg = (uint16_t)note->urg.value,
                            .ttl = 64,
+                           .tos = note->ecn,
                            .opt_len = note->opt_len,
                            .text_len = note->len};
-    memcpy(d->opt, note->opt, note->opt_len);
+    wire_options(note, peer, false, NULL, d->opt);
     for (uint32_t i = 0; i < note->len; i++)
         d->text[i] = pattern((uint64_t)(note->seq.value + ((note->flags & RILL_SYN) != 0)) + i, note->salt);
 }

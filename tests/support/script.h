@@ -16,7 +16,8 @@
  *
  * The stack is 10.77.0.2, the peers are 10.77.0.1.  Peer 0 is the one that constructors connect; peer N has
  * another port, and its lines begin with @N.  In in(), a segment without `win` has the rig's peer_win; in
- * out(), without `win` any is right, without `<...>` there must be no options. */
+ * out(), without `win` any is right, without `<...>` there must be no options.  What is fed in has ECN in its
+ * IP header as the line says; what leaves must have it so. */
 #ifndef SCRIPT_H
 #define SCRIPT_H
 
@@ -46,6 +47,9 @@ struct rig_setup {
     uint16_t peer_win;     /* window field of what arrives: 65535 */
     uint32_t peer_isn;     /* 0xffffff00, so that streams wrap early */
     const char *peer_opts; /* of the peer's SYN: "<mss 1460,nop,wscale 7>"; "" for none */
+    const char *seg_opts;  /* of the segments of the peer that the constructors take in: ""; without, none of
+                              ours may have options there */
+    const char *syn_flags; /* and with its SYN or SYN,ACK: "E", "EC" */
     uint64_t seed;         /* of the entropy */
     bool nodelay;
     void (*edit)(struct rill_config *config, struct tcp_opts *opts); /* anything else */
@@ -55,6 +59,7 @@ struct rig_peer {
     struct tcb *c; /* the application's, NULL if it has none (any more) */
     uint16_t lport, rport;
     uint32_t isn, iss;      /* the peer's and ours, once our SYN was seen */
+    uint32_t ts;            /* our timestamp in it, 0: it had none */
     uint64_t written, read; /* by the application */
 };
 

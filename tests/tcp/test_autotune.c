@@ -227,6 +227,22 @@ static void autotune__syn__offers_the_scale_of_the_largest_buffer(void **state)
     }
 }
 
+/* A listener's SO_RCVBUF, set while a handshake is under way, changes the buffer, not the scale. */
+static void autotune__set_between_syn_ack_and_ack__scale_is_the_one_offered(void **state)
+{
+    struct rig_setup setup = {.edit = autotuned};
+    struct rig *t = rig_listen(&setup);
+    (void)state;
+    in(t, "S 0:0(0) <mss 1460,nop,wscale 7>");
+    out(t, "S. 0:0(0) ack 1 win 65535 <mss 1460,nop,wscale 7>");
+    t->port->opts.rcvbuf_bytes = 100000; /* as sock_setsockopt does it */
+    t->port->opts.rcvbuf_set = true;
+    in(t, ". 1:1(0) ack 1");
+    in(t, "P. 1:1001(1000) ack 1");
+    out_after(t, t->config.delack_us, ". 1:1(0) ack 1001 win %d", (100000 - 1000 + 127) >> 7);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -236,6 +252,7 @@ int main(void)
         cmocka_unit_test(autotune__so_rcvbuf_set__never_grows),
         cmocka_unit_test(autotune__other_options__keep_what_has_grown),
         cmocka_unit_test(autotune__syn__offers_the_scale_of_the_largest_buffer),
+        cmocka_unit_test(autotune__set_between_syn_ack_and_ack__scale_is_the_one_offered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -240,8 +240,28 @@ static void dsack__part_of_a_segment_in_order__is_told_at_once(void **state)
     (void)state;
     text_in(t, 0, 500);
     out_after(t, t->config.delack_us, ". 1:1(0) ack 501");
-    text_in(t, 250, 750);
+    in_batch(t, ". 251:751(500) ack 1"); /* before the next packet: that would be the most recent one */
     (void)expect_report(t, 750, "250-500");
+    rig_end(t);
+}
+
+static void dsack__number_of_the_syn__is_no_text(void **state)
+{
+    struct rig *t = sack_rig(with_sack);
+    (void)state;
+    text_before(t, 0, 500);
+    text_in(t, -1, 0);
+    (void)expect_report(t, 500, "");
+    rig_end(t);
+}
+
+static void dsack__old_text_with_a_new_fin__is_reported(void **state)
+{
+    struct rig *t = sack_rig(with_sack);
+    (void)state;
+    text_before(t, 0, 500);
+    in(t, "F. 1:501(500) ack 1");
+    (void)expect_report(t, 501, "0-500");
     rig_end(t);
 }
 
@@ -334,6 +354,32 @@ static void dsack__with_timestamps__takes_the_place_of_the_last_block(void **sta
     rig_end(t);
 }
 
+static void sack__one_island_grows__the_order_of_the_others_stays(void **state)
+{
+    struct rig *t = sack_rig(with_sack);
+    (void)state;
+    for (int i = 1; i <= 4; i++)
+        text_before(t, 1000 * i, 1000 * i + 500);
+    for (int end = 1500; end < 1900; end += 100)
+        text_before(t, end, end + 100);
+    text_in(t, 900, 1000);
+    (void)expect_report(t, 0, "900-1900 4000-4500 3000-3500 2000-2500");
+    rig_end(t);
+}
+
+static void sack__island_is_taken_in_order__its_place_is_free(void **state)
+{
+    struct rig *t = sack_rig(with_sack);
+    (void)state;
+    for (int i = 2; i <= 5; i++)
+        text_before(t, 1000 * i, 1000 * i + 500);
+    text_before(t, 500, 1000);
+    text_before(t, 0, 500);
+    text_in(t, 6000, 6500);
+    (void)expect_report(t, 1000, "6000-6500 5000-5500 4000-4500 3000-3500");
+    rig_end(t);
+}
+
 /* "As many distinct SACK blocks as possible": what was pushed out of the memory comes back. */
 static void sack__newest_islands_join__others_take_their_places(void **state)
 {
@@ -411,6 +457,10 @@ int main(void)
         cmocka_unit_test(dsack__whole_block_again__is_reported_with_itself_around),
         cmocka_unit_test(dsack__next_ack__has_it_no_more),
         cmocka_unit_test(dsack__part_of_a_segment_in_order__is_told_at_once),
+        cmocka_unit_test(dsack__number_of_the_syn__is_no_text),
+        cmocka_unit_test(dsack__old_text_with_a_new_fin__is_reported),
+        cmocka_unit_test(sack__one_island_grows__the_order_of_the_others_stays),
+        cmocka_unit_test(sack__island_is_taken_in_order__its_place_is_free),
         cmocka_unit_test(dsack__octet_of_a_window_probe_again__is_reported_and_a_keepalive_is_not),
         cmocka_unit_test(dsack__fin_again__is_reported_with_its_number),
         cmocka_unit_test(dsack__turned_off__duplicates_are_only_acknowledged),

@@ -80,6 +80,35 @@ static void avoidance__a_window_acknowledged__adds_one_segment(void **state)
     }
 }
 
+/* 10 + 11 + .. + 19 segments bring the window from 10 to 20, though no ACK ends where a window ends. */
+static void avoidance__what_is_left_of_a_window__counts_for_the_next(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_init(&b, 10 * SMSS, 10 * SMSS);
+    for (unsigned int segments = 0; segments < 145; segments += 4) {
+        assert_true(b.cc.cwnd < 20 * SMSS);
+        acked(&b, 4 * SMSS);
+    }
+    assert_int_equal(b.cc.cwnd, 20 * SMSS);
+}
+
+/* What was counted before a loss is no argument for growth after it. */
+static void avoidance__after_a_loss__counts_from_nothing(void **state)
+{
+    struct bed b;
+    (void)state;
+    bed_init(&b, 20 * SMSS, 20 * SMSS);
+    for (unsigned int k = 0; k < 19; k++)
+        acked(&b, SMSS);
+    b.cc.cwnd = b.cc.ssthresh = b.cc.ops->on_loss(&b.cc, 20 * SMSS, CC_LOSS, SEC);
+    for (unsigned int k = 0; k < 9; k++)
+        acked(&b, SMSS);
+    assert_int_equal(b.cc.cwnd, 10 * SMSS);
+    acked(&b, SMSS);
+    assert_int_equal(b.cc.cwnd, 11 * SMSS);
+}
+
 /* RFC 7661: what was not in use proves nothing. */
 static void window__not_in_use__does_not_grow(void **state)
 {
@@ -115,6 +144,8 @@ int main(void)
         cmocka_unit_test(slow_start__one_ack__adds_what_it_covers_but_a_segment_at_most),
         cmocka_unit_test(slow_start__near_the_threshold__exceeds_it_by_less_than_a_segment),
         cmocka_unit_test(avoidance__a_window_acknowledged__adds_one_segment),
+        cmocka_unit_test(avoidance__what_is_left_of_a_window__counts_for_the_next),
+        cmocka_unit_test(avoidance__after_a_loss__counts_from_nothing),
         cmocka_unit_test(window__not_in_use__does_not_grow),
         cmocka_unit_test(loss__of_a_flight__halves_it),
     };

@@ -311,6 +311,60 @@ static void first_slow_start__with_hystart__ends_by_delay(void **state)
     expect_plateau(&p);
 }
 
+/* Two segments are the least, though 0.85 * 2 would be the plateau: it begins on one at 2. */
+static void loss__of_two_segments__begins_on_a_plateau(void **state)
+{
+    (void)state;
+    struct path p;
+    path_init(&p, 3 * SMSS, SMSS, 200 * (uint32_t)MS);
+    lost(&p, CC_LOSS);
+    lost(&p, CC_LOSS);
+    assert_int_equal(p.cc.cwnd, 2 * SMSS);
+    expect_plateau(&p);
+}
+
+/* After a pause cwnd is below ssthresh without a loss.  The stage that follows is a new one. */
+static void slow_start__between_two_stages__begins_the_curve_anew(void **state)
+{
+    (void)state;
+    struct path p, fresh;
+    path_init(&p, 200 * SMSS, SMSS, 100 * (uint32_t)MS);
+    lost(&p, CC_LOSS);
+    fresh = p;
+    acked_for(&p, 10 * SEC);
+    assert_true(p.cc.cwnd > 220 * SMSS);
+    p.cc.cwnd = 10 * SMSS;
+    while (p.cc.cwnd < p.cc.ssthresh)
+        acked(&p, SMSS);
+    assert_int_equal(p.cc.cwnd, fresh.cc.cwnd);
+    for (unsigned int k = 0; k < 10000; k++) {
+        acked(&p, SMSS);
+        acked(&fresh, SMSS);
+        assert_true(fabs(cwnd_of(&p) - cwnd_of(&fresh)) < 1);
+    }
+}
+
+/* A burst of ACKs takes cwnd to where the function is an RTT of 4 s later, C (8 - K)^3 + 100 = 122.  Then the
+ * RTT falls, and W_est passes the function far below that, at 100. */
+static void window__when_the_rtt_falls__never_shrinks(void **state)
+{
+    (void)state;
+    struct path p;
+    path_init(&p, 100 * SMSS, SMSS, 4 * (uint32_t)SEC);
+    lost(&p, CC_LOSS);
+    acked_for(&p, 4 * SEC);
+    for (unsigned int k = 0; k < 300; k++)
+        path_ack(&p, SMSS, true);
+    assert_true(p.cc.cwnd > 115 * SMSS);
+    p.rtt_us = 1 * (uint32_t)MS;
+    for (unsigned int k = 0; k < 20000; k++) {
+        uint32_t before = p.cc.cwnd;
+        acked(&p, SMSS);
+        assert_true(p.cc.cwnd >= before);
+    }
+    assert_true(p.cc.cwnd > 130 * SMSS); /* it has grown as Reno's */
+}
+
 /* ---- Undo -----------------------------------------------------------------------------------------------
  */
 
@@ -479,6 +533,9 @@ int main(void)
         cmocka_unit_test(nothing_known__begins_on_a_plateau),
         cmocka_unit_test(nothing_known__on_a_short_path__grows_as_reno),
         cmocka_unit_test(first_slow_start__with_hystart__ends_by_delay),
+        cmocka_unit_test(loss__of_two_segments__begins_on_a_plateau),
+        cmocka_unit_test(slow_start__between_two_stages__begins_the_curve_anew),
+        cmocka_unit_test(window__when_the_rtt_falls__never_shrinks),
         cmocka_unit_test(undo__at_once__is_as_if_nothing_was),
         cmocka_unit_test(undo__later__goes_on_where_it_was),
         cmocka_unit_test(window__not_in_use__does_not_grow_and_its_time_does_not_count),

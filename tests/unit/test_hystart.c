@@ -52,7 +52,7 @@ static uint32_t round_with(struct path *p, uint32_t rtt_us, unsigned int samples
         p->round_end = p->nxt;
         acked(p, p->per_ack, k < samples ? rtt_us : 0);
     }
-    return (uint32_t)(100 * (uint64_t)(p->cc.cwnd - cwnd) / (p->una - una));
+    return p->una == una ? 0 : (uint32_t)(100 * (uint64_t)(p->cc.cwnd - cwnd) / (p->una - una));
 }
 
 static uint32_t round_trip(struct path *p, uint32_t rtt_us) { return round_with(p, rtt_us, UINT_MAX); }
@@ -151,6 +151,19 @@ static void samples__fewer_than_eight_in_a_round__decide_nothing(void **state)
     }
 }
 
+/* The first round has none before it, however much its own RTT grows. */
+static void first_round__with_growing_delay__decides_nothing(void **state)
+{
+    (void)state;
+    struct path p = path_of(true);
+    acked(&p, 1, BASE_US);
+    for (unsigned int k = 1; k < 10; k++) {
+        uint32_t before = p.cc.cwnd;
+        acked(&p, 1, BASE_US + STEP_US);
+        assert_int_equal(p.cc.cwnd, before + SMSS);
+    }
+}
+
 static void hystart__switched_off__never_ends_slow_start(void **state)
 {
     (void)state;
@@ -205,6 +218,7 @@ int main(void)
         cmocka_unit_test(css__after_a_return__starts_anew),
         cmocka_unit_test(delay__constant_or_shaking__never_ends_slow_start),
         cmocka_unit_test(samples__fewer_than_eight_in_a_round__decide_nothing),
+        cmocka_unit_test(first_round__with_growing_delay__decides_nothing),
         cmocka_unit_test(hystart__switched_off__never_ends_slow_start),
         cmocka_unit_test(hystart__after_a_loss__is_no_more),
         cmocka_unit_test(step__of_one_ack__is_eight_segments_with_hystart_only_and_one_otherwise),

@@ -288,6 +288,24 @@ static void rtt__new_sample__ends_the_back_off(void **state)
                      rtt_rto_us(&calm, MAX_US)); /* RFC 6298 5, the note at its end */
 }
 
+static void minimum__of_ten_seconds__is_the_smallest_and_then_ages(void **state)
+{
+    struct rtt rtt;
+    (void)state;
+    rtt_init(&rtt);
+    assert_int_equal(rtt.min_us, 0);
+    rtt_min(&rtt, 5000, 100 * SEC);
+    rtt_min(&rtt, 3000, 101 * SEC);
+    rtt_min(&rtt, 4000, 102 * SEC);
+    assert_int_equal(rtt.min_us, 3000);
+    rtt_min(&rtt, 4000, 110 * SEC);
+    assert_int_equal(rtt.min_us, 3000);
+    rtt_min(&rtt, 4000, 112 * SEC); /* the path may have become longer: RFC 8985 6.2, windowed */
+    assert_int_equal(rtt.min_us, 4000);
+    rtt_min(&rtt, 0, 113 * SEC); /* 0 would look like none */
+    assert_int_equal(rtt.min_us, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +325,7 @@ int main(void)
         cmocka_unit_test(rtt__back_off__doubles_up_to_the_maximum),
         cmocka_unit_test(rtt__back_off_of_the_smallest_and_largest__ends_at_any_maximum),
         cmocka_unit_test(rtt__new_sample__ends_the_back_off),
+        cmocka_unit_test(minimum__of_ten_seconds__is_the_smallest_and_then_ages),
     };
     return cmocka_run_group_tests_name("rtt", tests, NULL, NULL);
 }

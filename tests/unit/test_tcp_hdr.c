@@ -72,6 +72,21 @@ static void parse__each_field__is_where_rfc_9293_has_it(void **state)
     assert_int_equal(seg.text_len, 5);
 }
 
+/* RFC 3168 5, figure 1: the lower two bits of what was the TOS octet. */
+static void parse__ecn__is_the_ip_headers(void **state)
+{
+    (void)state;
+    for (uint32_t tos = 0; tos < 256; tos++) {
+        uint8_t data[100];
+        struct tcp_segment seg;
+        size_t len = model_segment(data, 5, "hello", 5);
+        data[1] = (uint8_t)tos;
+        model_ip_checksum(data, 20);
+        assert_int_equal(parse(data, len, RILL_CSUM_VERIFY, &seg), TCP_OK);
+        assert_int_equal(seg.ecn, tos % 4);
+    }
+}
+
 static void parse__every_data_offset_and_length__fits_or_drops(void **state)
 {
     (void)state;
@@ -323,22 +338,79 @@ static void build__plain_segment__is_byte_for_byte_the_figure(void **state)
 static void build__syn_options__are_in_linux_order_and_padded_to_words(void **state)
 {
     (void)state;
-    static const uint8_t bytes[] = {2, 4, 5, 0xb4, 1, 3, 3, 7};
-    for (int which = 0; which < 4; which++) {
-        uint8_t expected[100], data[100];
+    static const uint8_t mss[] = {2, 4, 5, 0xb4}, sack_ok[] = {4, 2}, nops[] = {1, 1},
+                         wscale[] = {1, 3, 3, 7},
+                         ts[] = {8, 10, 0xa1, 0xa2, 0xa3, 0xa4, 0xb1, 0xb2, 0xb3, 0xb4};
+    for (uint32_t which = 0; which < 16; which++) {
+        uint8_t expected[100], data[100], opt[40];
         struct rill_packet out;
         struct tcp_build build = example();
-        bool mss = which & 1, wscale = which & 2;
+        uint32_t opt_len = 0;
+#define ADD(bytes) (memcpy(opt + opt_len, bytes, sizeof bytes), opt_len += sizeof bytes)
         build.flags = RILL_SYN;
-        build.mss = mss ? 1460 : 0;
-        build.wscale_plus_1 = wscale ? 8 : 0;
-        size_t len = model_segment(expected, 5u + mss + wscale, NULL, 0);
+        if (which & 1) {
+            build.mss = 1460;
+            ADD(mss);
+        }
+        build.sack_permitted = which & 2;
+        build.has_ts = which & 4;
+        build.tsval = 0xa1a2a3a4;
+        build.tsecr = 0xb1b2b3b4;
+        if ((which & 6) == 2 ||
+            (which & 6) == 4) /* SACK-Permitted is what fills the word of the timestamps */
+            ADD(nops);
+        if (build.sack_permitted)
+            ADD(sack_ok);
+        if (build.has_ts)
+            ADD(ts);
+        if (which & 8) {
+            build.wscale_plus_1 = 8;
+            ADD(wscale);
+        }
+        size_t len = model_segment(expected, 5 + opt_len / 4, NULL, 0);
         expected[33] = 2;
-        memcpy(expected + 40, bytes + (mss ? 0 : 4), len - 40);
+        memcpy(expected + 40, opt, opt_len);
         model_tcp_checksum(expected, len - 20);
         assert_int_equal(build_joined(&build, data, &out), len);
         assert_memory_equal(data, expected, len);
     }
+}
+
+/* RFC 7323 appendix A, RFC 2018 3: two NOPs in front of each. */
+static void build__timestamps_and_sack_blocks__fill_words(void **state)
+{
+    (void)state;
+    static const uint8_t ts[] = {1, 1, 8, 10, 0xa1, 0xa2, 0xa3, 0xa4, 0xb1, 0xb2, 0xb3, 0xb4};
+    for (uint32_t with_ts = 0; with_ts < 2; with_ts++)
+        for (uint32_t blocks = 0; blocks <= 4 - with_ts; blocks++) {
+            uint8_t expected[100], data[100], opt[40];
+            struct rill_packet out;
+            struct tcp_build build = example();
+            uint32_t opt_len = 0;
+            build.has_ts = with_ts;
+            build.tsval = 0xa1a2a3a4;
+            build.tsecr = 0xb1b2b3b4;
+            if (with_ts)
+                ADD(ts);
+            if (blocks != 0) {
+                const uint8_t kind[] = {1, 1, 5, (uint8_t)(2 + 8 * blocks)};
+                ADD(kind);
+            }
+            build.sack_count = (uint8_t)blocks;
+            for (uint32_t i = 0; i < blocks; i++) {
+                build.sack[i] = (struct tcp_sack){0x10000000 * (i + 1) + 1, 0x10000000 * (i + 1) + 0x0203};
+                model_put(opt + opt_len, build.sack[i].left, 4);
+                model_put(opt + opt_len + 4, build.sack[i].right, 4);
+                opt_len += 8;
+            }
+            assert_int_equal(opt_len, (with_ts ? TCP_TS_LEN : 0) + TCP_SACK_LEN(blocks));
+            size_t len = model_segment(expected, 5 + opt_len / 4, NULL, 0);
+            memcpy(expected + 40, opt, opt_len);
+            model_tcp_checksum(expected, len - 20);
+            assert_int_equal(build_joined(&build, data, &out), len);
+            assert_memory_equal(data, expected, len);
+        }
+#undef ADD
 }
 
 static void build__text_split_anywhere__has_the_checksum_of_the_whole(void **state)
@@ -391,7 +463,7 @@ static void build__random_segments__parse_back(void **state)
     for (int round = 0; round < 5000; round++) {
         struct tcp_segment seg;
         struct rill_packet out;
-        uint32_t text_len = (uint32_t)prng_below(&prng, prng_chance(&prng, 2) ? 65535 - 48 + 1 : 200);
+        uint32_t text_len = (uint32_t)prng_below(&prng, prng_chance(&prng, 2) ? 65535 - 80 + 1 : 200);
         uint32_t split = (uint32_t)prng_below(&prng, text_len + 1);
         struct tcp_build build = {.laddr = prng_u32(&prng),
                                   .raddr = prng_u32(&prng),
@@ -408,7 +480,15 @@ static void build__random_segments__parse_back(void **state)
         if (build.flags & RILL_SYN) {
             build.mss = (uint16_t)prng_below(&prng, 3000);
             build.wscale_plus_1 = (uint8_t)prng_below(&prng, 16);
+            build.sack_permitted = prng_chance(&prng, 50);
         }
+        build.has_ts = prng_chance(&prng, 50);
+        build.tsval = prng_u32(&prng);
+        build.tsecr = prng_u32(&prng);
+        if ((build.flags & RILL_SYN) == 0)
+            build.sack_count = (uint8_t)prng_below(&prng, build.has_ts ? 4 : 5);
+        for (uint32_t i = 0; i < TCP_SACK_BLOCKS; i++)
+            build.sack[i] = (struct tcp_sack){prng_u32(&prng), prng_u32(&prng)};
         size_t len = build_joined(&build, data, &out);
         assert_int_equal(parse(data, len, out.csum, &seg), TCP_OK);
         assert_int_equal(seg.laddr, build.raddr);
@@ -424,6 +504,12 @@ static void build__random_segments__parse_back(void **state)
         struct tcp_options expected = {.has_mss = build.mss != 0, .mss = build.mss};
         expected.has_wscale = build.wscale_plus_1 != 0;
         expected.wscale = build.wscale_plus_1 ? (uint8_t)(build.wscale_plus_1 - 1) : 0;
+        expected.has_sack_permitted = build.sack_permitted;
+        expected.has_ts = build.has_ts;
+        expected.tsval = build.has_ts ? build.tsval : 0;
+        expected.tsecr = build.has_ts ? build.tsecr : 0;
+        expected.sack_count = build.sack_count;
+        memcpy(expected.sack, build.sack, build.sack_count * sizeof build.sack[0]);
         assert_options(&seg.opt, &expected);
     }
 }
@@ -432,6 +518,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parse__each_field__is_where_rfc_9293_has_it),
+        cmocka_unit_test(parse__ecn__is_the_ip_headers),
         cmocka_unit_test(parse__every_data_offset_and_length__fits_or_drops),
         cmocka_unit_test(parse__header_that_is_not_whole_in_the_head__drops),
         cmocka_unit_test(parse__text_in_up_to_three_pieces__is_pointed_to_in_place),
@@ -444,6 +531,7 @@ int main(void)
         cmocka_unit_test(parse__options_of_a_segment__do_not_run_into_its_text),
         cmocka_unit_test(build__plain_segment__is_byte_for_byte_the_figure),
         cmocka_unit_test(build__syn_options__are_in_linux_order_and_padded_to_words),
+        cmocka_unit_test(build__timestamps_and_sack_blocks__fill_words),
         cmocka_unit_test(build__text_split_anywhere__has_the_checksum_of_the_whole),
         cmocka_unit_test(build__partial_checksum__holds_the_sum_of_the_pseudo_header),
         cmocka_unit_test(build__random_segments__parse_back),
