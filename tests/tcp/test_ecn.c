@@ -145,7 +145,7 @@ static void ect__new_data_only(void **state)
     out_none(t);
     out_after(t, t->peer[0].c->timer[TIMER_XMIT] - t->now_us, ". 11:12(1) ack 1"); /* 6.1.6: a probe */
     in(t, ". 1:1(0) ack 12");
-    out(t, "P. 12:21(9) ack 1 ect0");
+    out(t, "PC. 12:21(9) ack 1 ect0"); /* 6.1.2: the timeout has reduced the window */
     in(t, ". 1:1(0) ack 21");
     in(t, "P. 5:15(10) ack 21");
     out(t, ". 21:21(0) ack 1"); /* 6.1.4: a bare ACK */
