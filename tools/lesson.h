@@ -10,7 +10,7 @@
 #include "cli.h"
 #include "trace_read.h"
 
-enum { LESSON_PORT = 7777, LESSON_CLAIMS = 9, LESSON_FACT_BYTES = 240 };
+enum { LESSON_PORT = 7777, LESSON_CLAIMS = 12, LESSON_FACT_BYTES = 240 };
 
 /* What has to be in the trace, in this order.  A pattern of fnmatch(3) for a line such as
  *   > P. 8000:8020(20) ack 1 win 65535 sack 4381:5841 lost=no why=RTO n=2 held=NAGLE again
@@ -108,6 +108,8 @@ bool check_silly_window(const struct trace *trace, char fact[LESSON_FACT_BYTES])
 bool check_delayed_ack(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_slow_start(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_congestion(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
+bool check_cubic(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
+bool check_timestamps(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_time_wait(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 
 #endif
