@@ -193,6 +193,7 @@ const char *rill_state_name(enum rill_tcp_state state);
     X(ACK_SECOND, "ACK of every second segment")                                                             \
     X(ACK_EARLY, "duplicate ACK: out of order")                                                              \
     X(ACK_FILL, "ACK: a gap was filled")                                                                     \
+    X(ACK_ECN, "ACK: a router has marked the segment, or it answers a mark")                                 \
     X(ACK_FIN, "ACK of the FIN")                                                                             \
     X(ACK_OLD, "ACK: nothing new in the segment")                                                            \
     X(ACK_OUTSIDE, "ACK: outside the window")                                                                \

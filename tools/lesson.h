@@ -10,10 +10,10 @@
 #include "cli.h"
 #include "trace_read.h"
 
-enum { LESSON_PORT = 7777, LESSON_CLAIMS = 9, LESSON_FACT_BYTES = 240 };
+enum { LESSON_PORT = 7777, LESSON_CLAIMS = 12, LESSON_FACT_BYTES = 240 };
 
 /* What has to be in the trace, in this order.  A pattern of fnmatch(3) for a line such as
- *   > P. 8000:8020(20) ack 1 win 65535 lost=no why=RTO n=2 held=NAGLE again
+ *   > P. 8000:8020(20) ack 1 win 65535 sack 4381:5841 lost=no why=RTO n=2 held=NAGLE again
  *   state ESTABLISHED FIN-WAIT-1          timer XMIT          event DROP_SYN_QUEUE
  * ('>' leaves rill).  "=2 PATTERN": exactly two such lines in the whole trace, wherever they are. */
 struct claim {
@@ -31,6 +31,8 @@ struct lesson {
     unsigned ladder, why; /* so many lines of each on the terminal */
     bool ladder_of_first; /* of connection 1, too, not only of the one that carried the most */
     unsigned rcvbuf_bytes, peer_rcvbuf_bytes, msl_ms; /* 0: the default */
+    uint32_t features; /* bits 1 << enum rill_feature; window scaling is always on, all others are off */
+    bool cubic;        /* else Reno, which is simpler to follow */
     void (*drive)(struct stage *stage);
     struct claim claims[LESSON_CLAIMS];
     /* What no pattern can say.  True, and the fact in words with its numbers; or false, and what is wrong. */
@@ -106,6 +108,8 @@ bool check_silly_window(const struct trace *trace, char fact[LESSON_FACT_BYTES])
 bool check_delayed_ack(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_slow_start(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_congestion(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
+bool check_cubic(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
+bool check_timestamps(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_time_wait(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 
 #endif

@@ -148,8 +148,9 @@ bool check_slow_start(const struct trace *trace, char fact[LESSON_FACT_BYTES])
     return acks > 0 && sent >= enough && (una - 1) / mss < sent;
 }
 
-/* RFC 5681 equation 4: half of what was in flight; then at most a segment more each round trip. */
-bool check_congestion(const struct trace *trace, char fact[LESSON_FACT_BYTES])
+/* What ssthresh became at the first loss, compared with what was in flight: within a tenth of `percent`. */
+static bool reduced_to(const struct trace *trace, unsigned percent, const char *words,
+                       char fact[LESSON_FACT_BYTES])
 {
     const struct trace_conn *conn = trace_pick(trace, 0);
     const struct trace_seg *fast = find(conn, "FAST_RETRANSMIT", 0);
@@ -170,7 +171,38 @@ bool check_congestion(const struct trace *trace, char fact[LESSON_FACT_BYTES])
         return wrong(fact, "there was no fast retransmit");
     (void)snprintf(fact, LESSON_FACT_BYTES,
                    "The queue dropped %u segments. At the first repair %.0f segments were in flight; the "
-                   "threshold became %.1f segments, about half. The window had grown to %.0f segments.",
-                   losses, (double)flight / MSS, (double)ssthresh / MSS, (double)peak / MSS);
-    return losses > 0 && ssthresh * 10 >= flight * 4 && ssthresh * 10 <= flight * 6;
+                   "threshold became %.1f segments, %s. The window had grown to %.0f segments.",
+                   losses, (double)flight / MSS, (double)ssthresh / MSS, words, (double)peak / MSS);
+    return losses > 0 && ssthresh * 100 >= flight * (percent - 10) &&
+           ssthresh * 100 <= flight * (percent + 10);
+}
+
+/* RFC 5681 equation 4: half of what was in flight; then at most a segment more each round trip. */
+bool check_congestion(const struct trace *trace, char fact[LESSON_FACT_BYTES])
+{
+    return reduced_to(trace, 50, "about half", fact);
+}
+
+/* RFC 9438 4.6: 0.7 of it. */
+bool check_cubic(const struct trace *trace, char fact[LESSON_FACT_BYTES])
+{
+    return reduced_to(trace, 70, "about 0.7 of that", fact);
+}
+
+/* RFC 7323 4.3: what is echoed is the stamp of the segment that is acknowledged. */
+bool check_timestamps(const struct trace *trace, char fact[LESSON_FACT_BYTES])
+{
+    const struct trace_conn *conn = trace_pick(trace, 0);
+    const struct trace_seg *first = find_data(conn, true), *again = find(conn, "RTO", 1), *ack = NULL;
+    for (size_t i = 0; i < conn->seg_count && ack == NULL; i++)
+        if (!conn->segs[i].out && conn->segs[i].ack == 1001)
+            ack = &conn->segs[i];
+    if (first == NULL || again == NULL || ack == NULL || !first->has_ts || !again->has_ts || !ack->has_ts)
+        return wrong(fact, "not every segment has a stamp");
+    (void)snprintf(
+        fact, LESSON_FACT_BYTES,
+        "The first one was stamped %u, the second %u, %u ms later. The ACK says %u: it answers the "
+        "second one, and the round trip took %.1f ms.",
+        first->tsval, again->tsval, again->tsval - first->tsval, ack->tsecr, ms(again->t_us, ack->t_us));
+    return again->tsval != first->tsval && ack->tsecr == again->tsval;
 }

@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { COLUMNS = 78, LIMIT_S = 40, PATHS = 8 };
+enum { COLUMNS = 78, LIMIT_S = 40, PATHS = 8, LINE_BYTES = 320 };
 
 static const char *at_work = "--compare"; /* for messages */
 
@@ -133,7 +133,7 @@ static void print_why(const char *trace_file, unsigned lines)
 struct line {
     uint64_t t_us;
     uint32_t order;
-    char text[200];
+    char text[LINE_BYTES];
 };
 
 struct lines {
@@ -141,22 +141,25 @@ struct lines {
     size_t count;
 };
 
-static void segment_line(const struct trace_seg *seg, char text[200])
+static void segment_line(const struct trace_seg *seg, char text[LINE_BYTES])
 {
     char flags[10];
-    int n =
-        snprintf(text, 200, "%c %s %" PRIu64 ":%" PRIu64 "(%u) ack %" PRIu64 " win %u", seg->out ? '>' : '<',
-                 trace_flags(seg->flags, flags), seg->seq, seg->seq + seg->len, seg->len, seg->ack, seg->win);
-    n += snprintf(text + n, 200 - (size_t)n, " lost=%.20s",
+    int n = snprintf(text, LINE_BYTES, "%c %s %" PRIu64 ":%" PRIu64 "(%u) ack %" PRIu64 " win %u",
+                     seg->out ? '>' : '<', trace_flags(seg->flags, flags), seg->seq, seg->seq + seg->len,
+                     seg->len, seg->ack, seg->win);
+    for (int i = 0; i < seg->sacks; i++)
+        n += snprintf(text + n, LINE_BYTES - (size_t)n, "%s %" PRIu64 ":%" PRIu64, i == 0 ? " sack" : "",
+                      seg->sack[i][0], seg->sack[i][1]);
+    n += snprintf(text + n, LINE_BYTES - (size_t)n, " lost=%.20s",
                   !seg->lost          ? "no"
                   : seg->fate == NULL ? "yes"
                                       : seg->fate);
     if (*seg->why != '\0')
-        n += snprintf(text + n, 200 - (size_t)n, " why=%.20s n=%u", seg->why, seg->n);
+        n += snprintf(text + n, LINE_BYTES - (size_t)n, " why=%.20s n=%u", seg->why, seg->n);
     if (*seg->held != '\0')
-        n += snprintf(text + n, 200 - (size_t)n, " held=%.20s", seg->held);
+        n += snprintf(text + n, LINE_BYTES - (size_t)n, " held=%.20s", seg->held);
     if (seg->again)
-        (void)snprintf(text + n, 200 - (size_t)n, " again");
+        (void)snprintf(text + n, LINE_BYTES - (size_t)n, " again");
 }
 
 static int by_order(const void *a, const void *b)
@@ -243,6 +246,23 @@ static void hold(const struct lesson *lesson, const struct trace *trace)
     free(all.line);
 }
 
+/* ---- What rill runs with ---------------------------------------------------------------------------------
+ */
+
+static uint32_t features_of(const struct lesson *lesson)
+{
+    return 1u << RILL_FEATURE_WSCALE | lesson->features;
+}
+
+static const char *settings_of(const struct lesson *lesson, char text[200])
+{
+    int len = snprintf(text, 200, "%s", rill_cc_word(lesson->cubic ? RILL_CC_CUBIC : RILL_CC_RENO));
+    for (int i = 0; i < RILL_FEATURE_COUNT && len < 200; i++)
+        if (features_of(lesson) >> i & 1)
+            len += snprintf(text + len, 200 - (size_t)len, ", %s", rill_feature_word((enum rill_feature)i));
+    return text;
+}
+
 /* ---- The run ------------------------------------------------------------------------------------------- */
 
 static void play(const struct lesson *lesson, const char *capture, const char *trace_file)
@@ -254,6 +274,8 @@ static void play(const struct lesson *lesson, const char *capture, const char *t
     options.trace_file = trace_file;
     options.link_in = lesson->in;
     options.link_out = lesson->out;
+    options.engine.features = features_of(lesson);
+    options.engine.cc = lesson->cubic ? RILL_CC_CUBIC : RILL_CC_RENO;
     if (lesson->rcvbuf_bytes != 0) /* and it stays so small */
         options.engine.rcvbuf_bytes = options.engine.buf_max_bytes = lesson->rcvbuf_bytes;
     if (lesson->msl_ms != 0)
@@ -354,11 +376,13 @@ int lesson_main(const struct lesson_request *request)
     at_work = lesson->name;
     lesson_directory(request->dir);
     const char *trace_file = lesson_path(request->dir, lesson->name, "ndjson");
+    char settings[200];
     printf("Lesson %s  [%s]\n", lesson->name, lesson->rfc);
     lesson_print("", lesson->line);
     printf("\n");
     print_titled("What is done", lesson->done);
     print_titled("What to look for", lesson->look);
+    print_titled("What rill has here, of --cc and --with", settings_of(lesson, settings));
     fflush(stdout);
     lesson_limit(LIMIT_S);
     play(lesson, lesson_path(request->dir, lesson->name, "pcapng"), trace_file);

@@ -1,6 +1,8 @@
 /* lessons.c - the table of lessons: words, settings, and what has to be in the trace. */
 #include "lesson.h"
 
+#define HAS(feature) (1u << RILL_FEATURE_##feature)
+
 const struct lesson lessons[] = {
     {
         .name = "handshake",
@@ -393,6 +395,51 @@ const struct lesson lessons[] = {
                    {"> * why=FAST_RETRANSMIT *", "and sent again after three duplicate ACKs"},
                    {"< . * ack 1500001 *", "all 1500000 bytes have come"}},
         .check = check_congestion,
+    },
+    {
+        .name = "cubic",
+        .line = "the same queue with CUBIC: down to 0.7, not to half",
+        .rfc = "RFC 9438 4.6",
+        .done = "What the lesson congestion does, with the congestion control that Linux has, too.",
+        .look = "In the picture: the window falls less far at each loss than in the lesson "
+                "congestion.",
+        .question = "If giving up less is better for me, why not give up nothing?",
+        .answer = "Then nobody who comes later would get a share. CUBIC can give up less because it grows "
+                  "slowly where the last loss was, and because time counts for it and not round trips: on a "
+                  "long path it is not slower than on a short one (RFC 9438 4.2).",
+        .in = "delay 5ms",
+        .out = "rate 10mbit delay 5ms limit 12",
+        .cubic = true,
+        .picture = PICTURE_OUT,
+        .why = 14,
+        .drive = drive_congestion,
+        .claims = {{"> * lost=limit*", "the queue is full: a segment is dropped"},
+                   {"> * why=FAST_RETRANSMIT *", "and sent again after three duplicate ACKs"},
+                   {"< . * ack 1500001 *", "all 1500000 bytes have come"}},
+        .check = check_cubic,
+    },
+    {
+        .name = "timestamps",
+        .line = "which sending was acknowledged? The stamp in each one tells",
+        .rfc = "RFC 7323 3, 4",
+        .done = "rill sends one segment of 1000 bytes. It is dropped, and the timer brings it again. A round "
+                "trip takes 20 ms.",
+        .look = "In the capture (Wireshark: TSval, TSecr): each segment has rill's clock in it, and the peer "
+                "sends it back.",
+        .question = "Without timestamps rill would not measure the round trip here. Why?",
+        .answer = "The same bytes were sent twice, and an ACK of them may answer either: counted from the "
+                  "wrong one, the round trip would be far too long or too short (Karn's rule: such ACKs do "
+                  "not count). The stamp that comes back names the sending.",
+        .in = "delay 20ms",
+        .out = "drop data 1",
+        .features = HAS(TIMESTAMPS),
+        .picture = PICTURE_OUT,
+        .ladder = 18,
+        .drive = drive_one_segment,
+        .claims = {{"> * 1:1001(1000) * lost=list *", "1000 bytes leave and are dropped"},
+                   {"> * 1:1001(1000) * lost=no why=RTO n=1 *", "the same bytes, with another stamp"},
+                   {"< . 1:1(0) ack 1001 *", "acknowledged"}},
+        .check = check_timestamps,
     },
 };
 const size_t lesson_count = sizeof lessons / sizeof lessons[0];

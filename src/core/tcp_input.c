@@ -230,7 +230,7 @@ static enum tcp_verdict receive_inside(struct rill_engine *e, struct tcb *c, con
     tcp_ts_update(e, c, seg);
     verdict = tcp_receive_text(e, c, seg);
     if (verdict == PASS && at_once && !c->ack_now)
-        tcp_ack_soon(c, RILL_WHY_ACK_SECOND);
+        tcp_ack_soon(c, RILL_WHY_ACK_ECN);
     return verdict;
 }
 

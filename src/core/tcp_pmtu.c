@@ -85,7 +85,7 @@ void tcp_pmtu_acked(struct tcb *c, uint32_t acked_bytes)
 {
     /* One ACK may cover several segments, so that this may be too much: then a claim waits for the timer that
      * need not have waited.  max_sent is what all of them were at most. */
-    uint32_t size = min_u32(acked_bytes, UINT16_MAX) + IP4_HEADER_LEN + TCP_HEADER_LEN;
+    uint32_t size = min_u32(acked_bytes, UINT16_MAX) + IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c);
     c->max_acked = (uint16_t)max_u32(c->max_acked, min_u32(size, c->max_sent));
     if (c->fl != NULL && c->fl->pending_mtu != 0 && c->snd.una >= c->fl->pending_end)
         c->fl->pending_mtu = 0;

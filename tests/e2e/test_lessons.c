@@ -89,6 +89,14 @@ static const struct {
                    "S=$(v ssthresh '\"recovery\":true'); W=$(v flight '\"recovery\":true')\n"
                    "is \"${S%% *} ${W%% *}\" '$1 > 0.4 * $2 && $1 < 0.6 * $2'\n"
                    "test $(c \"$IN\\\"ack\\\":1500001,\") -ge 1"},
+    /* RFC 9438 4.6: beta is 0.7. */
+    {"cubic", "test $(c '\"fate\":\"limit\"') -ge 2; test $(c '\"why\":\"FAST_RETRANSMIT\"') -ge 1\n"
+              "S=$(v ssthresh '\"recovery\":true'); W=$(v flight '\"recovery\":true')\n"
+              "is \"${S%% *} ${W%% *}\" '$1 > 0.6 * $2 && $1 < 0.8 * $2'\n"
+              "test $(c \"$IN\\\"ack\\\":1500001,\") -ge 1"},
+    /* RFC 7323 4.3; RFC 6298 2.4 as in Linux: at least 200 ms later, on a clock of milliseconds. */
+    {"timestamps", "test $(c '\"fate\":\"list\"') = 1; T=$(v tsval \"$OUT$DATA\")\n"
+                   "is \"$T$(v tsecr \"$IN\\\"ack\\\":1001,\")\" 'NF >= 3 && $2 - $1 >= 199 && $3 == $2'"},
 };
 
 /* Runs one; its text fits a terminal, its files are there and are what they should be. */
@@ -173,12 +181,13 @@ SCENE(lesson__directory_that_cannot_be__is_a_failure)
 /* ---- A/B
  * ------------------------------------------------------------------------------------------------------ */
 
-/* The same segment is lost in both; only one of them may use duplicate ACKs to find out. */
+/* The same segment is lost in both; only one of them may use duplicate ACKs to find out (RFC 5681 3.2: what
+ * there is without RACK). */
 static void body_compare__no_fast_retransmit__needs_the_timer(void)
 {
     char out[COMMAND_TEXT_BYTES];
-    CHECK(scene_try(out, "\"$RILL\" lab --dir . --compare '--out drop data 20' "
-                         "\"drop data 20 --break no-fast-retransmit\"") == 0);
+    CHECK(scene_try(out, "\"$RILL\" lab --dir . --compare '--out drop data 20 --without rack,tlp' "
+                         "\"drop data 20 --without rack,tlp --break no-fast-retransmit\"") == 0);
     CHECK(strstr(out, "B took ") != NULL);
     scene_do(
         "F=compare-a.ndjson\n" TOOLS "test $(c '\"why\":\"FAST_RETRANSMIT\"') = 1\n"

@@ -200,6 +200,7 @@ static void ce__is_echoed_at_once_and_until_cwr(void **state)
     (void)state;
     in(t, "P. 1:101(100) ack 1 ce");
     out(t, "E. 1:1(0) ack 101");
+    assert_int_equal(t->said.why, RILL_WHY_ACK_ECN);
     expect_counted(t, RILL_CE_IN, 1);
     in(t, "P. 101:201(100) ack 1 ect0");
     out_after(t, t->config.delack_us, "E. 1:1(0) ack 201"); /* the ACK before may have been lost */

@@ -312,6 +312,33 @@ static void too_big__below_what_has_arrived__counts_when_the_segment_times_out(v
     rig_end(t);
 }
 
+static void with_ts(struct rill_config *config, struct tcp_opts *opts)
+{
+    (void)opts;
+    config->features |= 1u << RILL_FEATURE_TIMESTAMPS;
+}
+
+/* The timestamps are part of what was too big, and of what has arrived: a datagram of 1500 bytes has 1448 of
+ * text.  RFC 5927 7.2. */
+static void claim__below_what_has_arrived_with_timestamps__waits_and_goes_with_the_ack(void **state)
+{
+    static const struct rig_setup setup = {.edit = with_ts,
+                                           .peer_opts = "<mss 1460,nop,nop,TS val 1000 ecr 0>",
+                                           .seg_opts = "<nop,nop,TS val 1000 ecr 0>"};
+    struct rig *t = rig_established(&setup);
+    (void)state;
+    app_write(t, 3 * 1448);
+    for (unsigned int k = 0; k < 3; k++)
+        out(t, "%s. %u:%u(1448) ack 1 <*>", k == 2 ? "P" : "", 1 + k * 1448, 1 + (k + 1) * 1448);
+    in(t, ". 1:1(0) ack 1449 <nop,nop,TS val 1000 ecr 0>");
+    too_big(t, 1449, 1500, 1490);
+    expect_mtu(t, 1500);
+    assert_int_equal(t->peer[0].c->fl->pending_mtu, 1490);
+    in(t, ". 1:1(0) ack 2897 <nop,nop,TS val 1000 ecr 0>"); /* the very segment: the claim was wrong */
+    assert_int_equal(t->peer[0].c->fl->pending_mtu, 0);
+    rig_end(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +356,7 @@ int main(void)
         cmocka_unit_test(too_big__for_more_than_was_sent__is_dropped),
         cmocka_unit_test(too_big__below_what_has_arrived__is_dropped_if_the_segment_arrives),
         cmocka_unit_test(too_big__below_what_has_arrived__counts_when_the_segment_times_out),
+        cmocka_unit_test(claim__below_what_has_arrived_with_timestamps__waits_and_goes_with_the_ack),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -160,6 +160,10 @@ static void reset__of_a_segment_without_a_connection__echoes_and_tells_no_time(v
     in(t, "S 0:0(0)");
     out(t, "R. =0:=0(0) ack 1");
     rig_end(t);
+    t = rig_closed(NULL);
+    in(t, "S 0:0(0) " SYN_TS);
+    out(t, "R. =0:=0(0) ack 1"); /* who has no timestamps sends none */
+    rig_end(t);
 }
 
 static void offset__of_the_clock__differs_by_tuple_and_secret(void **state)
@@ -221,6 +225,23 @@ static void outside_the_window__leaves_ts_recent_alone(void **state)
     rig_end(t);
 }
 
+/* The handshake's ACK may be lost; what comes instead begins beyond Last.ACK.sent and does not move
+ * TS.Recent, which is young all the same. */
+static void ts_recent__of_a_handshake_after_weeks__is_valid(void **state)
+{
+    struct rig *t = rig_listen(&setup_ts);
+    (void)state;
+    advance(t, 25ull * 86400 * SEC);
+    in(t, "S 0:0(0) " SYN_TS);
+    out(t, "S. 0:0(0) ack 1 <*>");
+    in(t, ". 101:201(100) ack 1 " TS(1000, 0));
+    out(t, ". 1:1(0) ack 1 <*>");
+    in(t, ". 201:301(100) ack 1 " TS(999, 0));
+    out(t, ". 1:1(0) ack 1 <*>");
+    expect_counted(t, RILL_DROP_PAWS, 1);
+    rig_end(t);
+}
+
 /* ---- The echo as a measurement ------------------------------------------------------------------------- */
 
 static void echo__table(void **state)
@@ -270,6 +291,7 @@ int main(void)
         cmocka_unit_test(delayed_ack__echoes_the_earliest),
         cmocka_unit_test(hole__last_in_order_one_is_echoed_and_then_the_filler),
         cmocka_unit_test(outside_the_window__leaves_ts_recent_alone),
+        cmocka_unit_test(ts_recent__of_a_handshake_after_weeks__is_valid),
         cmocka_unit_test(echo__table),
     };
     return cmocka_run_group_tests_name("timestamps", tests, NULL, NULL);
