@@ -62,8 +62,9 @@ struct rill_options {
     /* Files to write, NULL: none.  A pcapng capture with the reason of each packet sent; the trace as one
      * JSON object a line.  They are replaced if they exist. */
     const char *capture, *trace_file;
-    struct rill_config
-        engine; /* timers, buffers, limits, trace; addr, prefix, mtu, allocator and entropy are filled in */
+    /* Timers, buffers, limits, features (RILL_FEATURES), congestion control (RILL_CCS), trace; addr, prefix,
+     * mtu, allocator and entropy are filled in. */
+    struct rill_config engine;
 };
 void rill_options_default(struct rill_options *options);
 
@@ -108,6 +109,9 @@ int rill_shutdown(int fd, int how);
 int rill_close(int fd);
 int rill_getsockname(int fd, struct sockaddr *addr, socklen_t *len);
 int rill_getpeername(int fd, struct sockaddr *addr, socklen_t *len);
+/* The options of socket(7), tcp(7) and ip(7).  TCP_CONGESTION is "cubic" or "reno", also while the connection
+ * runs; TCP_INFO is the structure of <linux/tcp.h>, or as much of it as there is room for; SO_SNDBUF and
+ * SO_RCVBUF end the growing of that buffer. */
 int rill_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
 int rill_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 

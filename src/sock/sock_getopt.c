@@ -211,6 +211,8 @@ static void info_of(const struct rill_engine *e, const struct tcb *c, struct tcp
         info->tcpi_bytes_received = (tcp_fin_received(c) ? c->rcv.fin : c->rcv.nxt) - (tcp_irs(c) + 1);
     info->tcpi_notsent_bytes = c->snd.end > c->snd.nxt ? (uint32_t)(c->snd.end - c->snd.nxt) : 0;
     info->tcpi_snd_wnd = c->snd.wnd;
+    info->tcpi_min_rtt = c->rtt.min_us != 0 ? c->rtt.min_us : UINT32_MAX; /* as Linux: none yet */
+    info->tcpi_sacked = segments(engine_numbers(e, c).sacked, mss);
     info_of_flight(e, c, mss, info);
 }
 
