@@ -132,7 +132,8 @@ struct flight {
     uint64_t rtt_pos;     /* end of the segment that is being timed, 0: none (RFC 6298 3, Karn) */
     rill_time rtt_at_us;  /* when it was sent */
     rill_time sent_us;    /* when data was sent last (RFC 5681 4.1) */
-    uint64_t recover; /* RFC 6582 3.2, RFC 6675 RecoveryPoint: highest position sent when recovery began */
+    rill_time order_us; /* and as the scoreboard has it: no retransmission at the time of what went before */
+    uint64_t recover;   /* RFC 6582 3.2, RFC 6675 RecoveryPoint: highest position sent when recovery began */
     uint64_t ecn_recover; /* RFC 3168 6.1.2: no second reduction for marks before this is acknowledged */
     uint64_t small_end;   /* end of the last segment of new data shorter than an MSS (Nagle, Minshall) */
     uint64_t up;          /* SND.UP: after the last urgent byte, 0: none */

@@ -32,7 +32,7 @@ static void note_rtt(struct rill_engine *e, struct tcb *c, struct ack_news *news
     const struct delivery *d = &news->delivery;
     if (!d->any_first || (d->any_again && !news->sacked))
         return; /* a cumulative ACK that waited for a retransmission says nothing of what lay beyond it */
-    news->rtt_us = (uint32_t)min_u64(max_u64(e->now_us - d->first.at_us, 1), UINT32_MAX);
+    news->rtt_us = (uint32_t)min_u64(e->now_us > d->first.at_us ? e->now_us - d->first.at_us : 1, UINT32_MAX);
     rtt_min(&c->rtt, news->rtt_us, e->now_us);
 }
 

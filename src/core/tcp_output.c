@@ -158,7 +158,10 @@ static void took_off(struct rill_engine *e, struct tcb *c, uint64_t pos, uint64_
         fl->rtt_pos = end;
         fl->rtt_at_us = e->now_us;
     }
-    scoreboard_sent(&fl->sb, &e->mem, pos, end, nxt, e->now_us);
+    /* RFC 8985 6.2 orders what was sent at one time by its numbers; a retransmission is later than the new
+     * data that has left before it, although its numbers are lower. */
+    fl->order_us = max_u64(e->now_us, fl->order_us + (pos < nxt ? 1 : 0));
+    scoreboard_sent(&fl->sb, &e->mem, pos, end, nxt, fl->order_us);
     c->snd.nxt = max_u64(nxt, end);
     prr_sent(&fl->prr, (uint32_t)(end - pos));
     if (engine_has(e, RILL_FEATURE_PACING) && c->cc.cwnd != 0)

@@ -59,11 +59,17 @@ static bool sent_after(rill_time t1, uint64_t seq1, rill_time t2, uint64_t seq2)
     return t1 > t2 || (t1 == t2 && seq1 > seq2);
 }
 
+/* A send time may be a few microseconds ahead, for the order's sake. */
+static uint64_t since_us(const struct rill_engine *e, rill_time at_us)
+{
+    return e->now_us > at_us ? e->now_us - at_us : 0;
+}
+
 /* Step 2. */
 static void update(struct rill_engine *e, struct tcb *c, const struct sent *sent)
 {
     struct rack *rack = &c->fl->rack;
-    rack->rtt_us = (uint32_t)min_u64(e->now_us - sent->at_us, UINT32_MAX);
+    rack->rtt_us = (uint32_t)min_u64(since_us(e, sent->at_us), UINT32_MAX);
     if (rack->end == 0 || sent_after(sent->at_us, sent->end, rack->xmit_us, rack->end)) {
         rack->xmit_us = sent->at_us;
         rack->end = sent->end;
@@ -76,7 +82,7 @@ static bool ambiguous(struct rill_engine *e, const struct tcb *c, const struct a
     const struct sent *again = &news->delivery.again;
     if (news->has_echo && (int32_t)(news->tsecr - ((uint32_t)(again->at_us / MS) + c->ts_offset)) < 0)
         return true;
-    return e->now_us - again->at_us < c->rtt.min_us;
+    return since_us(e, again->at_us) < c->rtt.min_us;
 }
 
 /* Step 4, of which reo_wnd itself is computed when it is needed. */
