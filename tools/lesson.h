@@ -99,6 +99,7 @@ void drive_reset(struct stage *stage);
 void drive_syn_flood(struct stage *stage);
 void drive_slow_start(struct stage *stage);
 void drive_congestion(struct stage *stage);
+void drive_rack(struct stage *stage);
 
 /* ---- What no pattern can say (lesson_check.c) */
 
@@ -110,6 +111,7 @@ bool check_slow_start(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_congestion(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_cubic(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_timestamps(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
+bool check_loss_probe(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 bool check_time_wait(const struct trace *trace, char fact[LESSON_FACT_BYTES]);
 
 #endif

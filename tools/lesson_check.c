@@ -206,3 +206,18 @@ bool check_timestamps(const struct trace *trace, char fact[LESSON_FACT_BYTES])
         first->tsval, again->tsval, again->tsval - first->tsval, ack->tsecr, ms(again->t_us, ack->t_us));
     return again->tsval != first->tsval && ack->tsecr == again->tsval;
 }
+
+/* RFC 8985 7.2: about two round trips, where a timeout would take 200 ms more than one. */
+bool check_loss_probe(const struct trace *trace, char fact[LESSON_FACT_BYTES])
+{
+    const struct trace_conn *conn = trace_pick(trace, 0);
+    const struct trace_seg *probe = find(conn, "LOSS_PROBE", 0), *last = NULL;
+    for (size_t i = 0; probe != NULL && i < conn->seg_count && &conn->segs[i] < probe; i++)
+        if (conn->segs[i].out && conn->segs[i].len > 0)
+            last = &conn->segs[i];
+    if (probe == NULL || last == NULL)
+        return wrong(fact, "there was no probe");
+    (void)snprintf(fact, LESSON_FACT_BYTES, "The probe left %.0f ms after the last segment.",
+                   ms(last->t_us, probe->t_us));
+    return ms(last->t_us, probe->t_us) < 150;
+}

@@ -432,3 +432,27 @@ static void bulk(struct stage *stage, size_t bytes)
 
 void drive_slow_start(struct stage *stage) { bulk(stage, 200000); }
 void drive_congestion(struct stage *stage) { bulk(stage, 1500000); }
+
+/* One segment leaves as the link is now, and `count` after it without delay or loss. */
+static void overtaken_by(const struct stage *stage, const char *link, unsigned count)
+{
+    link_now(RILL_OUT, link);
+    stage_send(stage, MSS);
+    pause_ms(2);
+    link_now(RILL_OUT, "none");
+    stage_send(stage, count * MSS);
+    stage_peer_read(stage, (1 + count) * MSS);
+    all_acked(stage);
+}
+
+void drive_rack(struct stage *stage)
+{
+    stage_connect(stage);
+    stage_send(stage, MSS); /* for a first round trip */
+    stage_peer_read(stage, MSS);
+    all_acked(stage);
+    overtaken_by(stage, "delay 10ms", 2);
+    overtaken_by(stage, "delay 10ms", 5);
+    overtaken_by(stage, "loss 100%", 5);
+    stage_close(stage);
+}

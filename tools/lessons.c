@@ -441,5 +441,90 @@ const struct lesson lessons[] = {
                    {"< . 1:1(0) ack 1001 *", "acknowledged"}},
         .check = check_timestamps,
     },
+    {
+        .name = "sack",
+        .line = "two holes at once: the peer says what it has",
+        .rfc = "RFC 2018 3, 4, RFC 8985 6",
+        .done = "rill sends ten segments at once; the third and the fifth are dropped. A round trip takes 20 "
+                "ms.",
+        .look = "The ACKs repeat 2921, the first hole. Behind it stands what has come in spite of it "
+                "(sack): so rill sees both holes.",
+        .question = "How long would the second hole have to wait without these blocks?",
+        .answer = "A round trip more: without them rill learns of the second hole only when the first is "
+                  "filled and the ACK stops at 5841 (NewReno, RFC 6582: one hole each round trip). 'rill lab "
+                  "--compare' with '--without sack' shows it.",
+        .in = "delay 20ms",
+        .out = "drop data 3,5",
+        .features = HAS(SACK) | HAS(RACK),
+        .picture = PICTURE_OUT,
+        .ladder = 34,
+        .drive = drive_ten_segments,
+        .claims = {{"> * 2921:4381(1460) * lost=list *", "the third segment is dropped"},
+                   {"> * 5841:7301(1460) * lost=list *", "and the fifth"},
+                   {"< . 1:1(0) ack 2921 * sack 4381:5841 *", "the fourth has come"},
+                   {"< . 1:1(0) ack 2921 * sack 7301:8761 4381:5841 *", "and the sixth: two holes"},
+                   {"> * 2921:4381(1460) * lost=no why=RACK *", "the first hole is sent again"},
+                   {"> * 5841:7301(1460) * lost=no why=RACK *", "and the second"},
+                   {"< . 1:1(0) ack 14601 *", "one ACK for everything"},
+                   {"=2 > * again", "segments sent again in all"},
+                   {"=0 > * why=RTO *", "timeouts"}},
+    },
+    {
+        .name = "rack",
+        .line = "late or lost? Time tells, not the number of duplicate ACKs",
+        .rfc = "RFC 8985 3, 6.2",
+        .done = "A round trip takes 80 ms. One segment takes 10 ms longer, and two overtake it; then one is "
+                "overtaken by five; then one is lost, and five come.",
+        .look = "Five segments overtake one, and nothing is sent again. The ACKs look the same when one is "
+                "lost.",
+        .question = "How does rill tell the late segment from the lost one?",
+        .answer = "By waiting a little: a quarter of the round trip longer than the segments that were sent "
+                  "after it took. Who counts three duplicate ACKs sends again what is only late. Until "
+                  "reordering has been seen RACK takes three as proof, too; that is what the first two were "
+                  "for.",
+        .in = "delay 80ms",
+        .features = HAS(SACK) | HAS(RACK),
+        .picture = PICTURE_OUT,
+        .ladder = 40,
+        .drive = drive_rack,
+        .claims = {{"> * 1461:2921(1460) *", "a segment that takes longer"},
+                   {"< . * ack 1461 * sack 2921:5841 *", "two have overtaken it"},
+                   {"< . * ack 5841 *", "here it is"},
+                   {"event REORDERING_SEEN", "rill has learnt that this path reorders"},
+                   {"< . * ack 5841 * sack 7301:14601 *", "five have overtaken the next late one"},
+                   {"< . * ack 14601 *", "it has come by itself"},
+                   {"> * 14601:16061(1460) * lost=loss*", "this one is lost"},
+                   {"> * 14601:16061(1460) * lost=no why=RACK *", "and sent again"},
+                   {"=1 > * again", "segments sent again in all"},
+                   {"=0 > * why=RTO *", "timeouts"}},
+    },
+    {
+        .name = "tail-loss-probe",
+        .line = "the last segments are lost: nobody is left to tell of it",
+        .rfc = "RFC 8985 7",
+        .done = "rill sends ten segments; the last two are dropped. A round trip takes 20 ms.",
+        .look = "After about two round trips of silence rill sends the very last segment again: the probe. "
+                "What the peer says to that shows the other hole.",
+        .question = "Why could SACK not help before?",
+        .answer =
+            "The peer tells of a hole when something behind it arrives, and behind the last segment "
+            "nothing comes. Without the probe only the timeout is left, which takes three times as long "
+            "here and lets the window begin anew.",
+        .in = "delay 20ms",
+        .out = "drop data 9-10",
+        .features = HAS(SACK) | HAS(RACK) | HAS(TLP),
+        .picture = PICTURE_OUT,
+        .ladder = 34,
+        .drive = drive_ten_segments,
+        .claims = {{"> * 11681:13141(1460) * lost=list *", "the ninth segment is dropped"},
+                   {"> * 13141:14601(1460) * lost=list *", "and the tenth, the last"},
+                   {"< . * ack 11681 *", "all before have come; now there is silence"},
+                   {"> * 13141:14601(1460) * lost=no why=LOSS_PROBE *", "the probe"},
+                   {"< . * ack 11681 * sack 13141:14601 *", "the answer shows a hole in front of it"},
+                   {"> * 11681:13141(1460) * lost=no why=RACK *", "which is filled"},
+                   {"< . * ack 14601 *", "everything has come"},
+                   {"=0 > * why=RTO *", "timeouts"}},
+        .check = check_loss_probe,
+    },
 };
 const size_t lesson_count = sizeof lessons / sizeof lessons[0];

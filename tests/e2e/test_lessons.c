@@ -97,6 +97,18 @@ static const struct {
     /* RFC 7323 4.3; RFC 6298 2.4 as in Linux: at least 200 ms later, on a clock of milliseconds. */
     {"timestamps", "test $(c '\"fate\":\"list\"') = 1; T=$(v tsval \"$OUT$DATA\")\n"
                    "is \"$T$(v tsecr \"$IN\\\"ack\\\":1001,\")\" 'NF >= 3 && $2 - $1 >= 199 && $3 == $2'"},
+    /* RFC 2018: both holes are known, so their repairs do not wait a round trip of 20 ms for each other. */
+    {"sack", "test $(c '\"fate\":\"list\"') = 2; test $(c \"$IN\\\"sack\\\":\\[\\[4381,5841\\]\\]\") -ge 1\n"
+             "test \"$(v seq \"$OUT\\\"again\\\":true\")\" = '2921 5841 '\n"
+             "is \"$(v t \"$OUT\\\"again\\\":true\")\" '$2 - $1 < 0.02'; test $(c '\"why\":\"RTO\"') = 0"},
+    /* RFC 8985 6.2 step 4: once reordering was seen, five SACKed segments are no loss. */
+    {"rack", "test $(c '\"fate\":\"loss\"') = 1; test \"$(v seq \"$OUT\\\"again\\\":true\")\" = '14601 '\n"
+             "test $(c \"$IN\\\"ack\\\":5841,.*\\\"sack\\\":\\[\\[7301,14601\\]\\]\") -ge 1\n"
+             "test $(c '\"why\":\"RTO\"') = 0"},
+    /* RFC 8985 7.2, 7.3: the last segment, after two round trips of 20 ms and not after an RTO. */
+    {"tail-loss-probe", "test $(c '\"fate\":\"list\"') = 2; test $(c '\"why\":\"RTO\"') = 0\n"
+                        "test \"$(v seq \"$OUT\\\"again\\\":true\")\" = '13141 11681 '\n"
+                        "is \"$(v t \"$OUT\\\"seq\\\":13141,\")\" '$2 - $1 > 0.03 && $2 - $1 < 0.15'"},
 };
 
 /* Runs one; its text fits a terminal, its files are there and are what they should be. */
