@@ -90,7 +90,8 @@ static uint64_t resent_in_capture(void)
 }
 
 #define RESENT_COMMENT                                                                                       \
-    " frame.comment matches \"RTO|fast retransmit|partial ACK|resent in slow start|answers the SYN\" "
+    " frame.comment matches \"RTO|RACK|tail loss probe|fast retransmit|partial ACK|resent in slow start|"    \
+    "answers the SYN\" "
 
 /* ---- Without emulation --------------------------------------------------------------------------------- */
 

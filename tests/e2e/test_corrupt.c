@@ -121,14 +121,14 @@ static void world_up(struct world *world)
     CHECK(wire != MAP_FAILED);
     world->wire = wire;
     world->stack = scene_here();
-    world->rill = scene_serve(ARGV("--peer", "10.77.0.1/26", "echo"));
+    /* No tail loss probes on either side: it is the RTO that is looked at. */
+    world->rill = scene_serve(ARGV("--peer", "10.77.0.1/26", "--without", "tlp", "echo"));
     /* The device in the stack's namespace is where packets to rill leave the wire. */
     wire->fd[TO_RILL] = open_device("ip addr add 10.77.0.65/32 dev wire0 &&"
                                     " ip route add 10.77.0.130/32 dev wire0 &&"
                                     " echo 1 >/proc/sys/net/ipv4/ip_forward");
     world->client = scene_namespace();
     scene_enter(world->client);
-    /* No tail loss probes: it is the RTO that is looked at. */
     wire->fd[TO_CLIENT] = open_device("ip addr add 10.77.0.130/32 dev wire0 &&"
                                       " ip route add 10.77.0.0/26 dev wire0 &&"
                                       " echo 0 >/proc/sys/net/ipv4/tcp_early_retrans");

@@ -221,7 +221,7 @@ static void lose_a_segment_and_close_the_window(void)
     CHECK(browser_await(RUNGS
                         ".some(r => r.classList.contains('cut') && r.textContent.includes('on the list'))"));
     CHECK(browser_await(
-        RUNGS ".some(r => r.classList.contains('again') && /fast retransmit|RTO/.test(r.textContent))"));
+        RUNGS ".some(r => r.classList.contains('again') && /RACK|tail loss probe|RTO/.test(r.textContent))"));
 
     /* Close the window, by the keyboard. */
     CHECK(browser_says("(document.getElementById('pause').focus(), document.activeElement.id === 'pause')"));
