@@ -98,6 +98,7 @@ struct rack {
     uint8_t reo_wnd_mult; /* in quarters of min_RTT, 0 counts as 1 */
     uint8_t reo_wnd_persist;
     bool reordering_seen;
+    bool dsack_seen;     /* the peer says D-SACK */
     bool tlp_is_retrans; /* the probe was a retransmission */
     bool tlp_spent;      /* a probe was sent and there has been no RTT sample since */
     bool tlp_now;        /* PTO has fired: one segment of new data may leave whatever cwnd says */

@@ -11,18 +11,28 @@
 #include "tcp_timer.h"
 #include "tcp_ts.h"
 
-/* RFC 6298 3 with Karn's rule: only segments that were sent once are timed, one at a time.  What was sent
- * again is timed by the echo of its timestamp (RFC 7323 4.1), so that a doubled timeout ends with it. */
+/* RFC 6298 3 with Karn's rule: only segments that were sent once are timed, one at a time.  For what was sent
+ * again the echo of its timestamp tells the copies apart (RFC 7323 4.1).  DEVIATES: if the peer has reported
+ * a duplicate, its ACK was for a copy, though it echoes an older time (RFC 7323 4.3 keeps it): the last copy
+ * counts, unless it is too young for a round trip.  So a doubled timeout ends with the first answer. */
 static void take_rtt(struct rill_engine *e, struct tcb *c, struct ack_news *news)
 {
     struct flight *fl = c->fl;
-    bool timed = fl->rtt_pos != 0 && c->snd.una >= fl->rtt_pos;
-    if (timed)
-        rtt_sample(&c->rtt, e->now_us - fl->rtt_at_us, e->config.rto_min_us, e->config.rto_max_us);
-    else if (news->has_echo && news->delivery.any_again)
-        rtt_sample(&c->rtt, news->echo_us, e->config.rto_min_us, e->config.rto_max_us);
-    if (timed)
+    const struct sent *again = &news->delivery.again;
+    uint64_t sample_us = 0;
+    if (fl->rtt_pos != 0 && c->snd.una >= fl->rtt_pos) {
+        sample_us = max_u64(e->now_us - fl->rtt_at_us, 1);
         fl->rtt_pos = 0;
+    } else if (!news->delivery.any_again || news->acked_bytes == 0) {
+        return;
+    } else if (news->dsack_begin < news->dsack_end) {
+        if (again->begin < again->end && e->now_us >= again->at_us + max_u32(c->rtt.min_us, 1))
+            sample_us = e->now_us - again->at_us;
+    } else if (news->has_echo) {
+        sample_us = news->echo_us;
+    }
+    if (sample_us != 0)
+        rtt_sample(&c->rtt, sample_us, e->config.rto_min_us, e->config.rto_max_us);
 }
 
 /* The shortest round trip, and each one for the congestion control: of what was sent once, by the last of
@@ -44,7 +54,6 @@ static void advance_una(struct rill_engine *e, struct tcb *c, uint64_t ack, stru
     scoreboard_acked(&fl->sb, &e->mem, c->snd.una, ack, &news->delivery);
     c->snd.una = ack;
     fl->since_us = e->now_us;
-    take_rtt(e, c, news);
     /* RFC 2018 8: the peer would have acknowledged this with the rest, if it still had it. */
     if (fl->sb.sacked.count != 0 && fl->sb.sacked.v[0].begin <= ack) {
         scoreboard_forget_sacks(&fl->sb);
@@ -56,6 +65,7 @@ void tcp_establish(struct rill_engine *e, struct tcb *c, const struct tcp_segmen
 {
     struct ack_news news = {.una = c->snd.una};
     advance_una(e, c, tcp_iss(c) + 1, &news);
+    take_rtt(e, c, &news);
     note_rtt(e, c, &news);
     c->snd.wnd = (seg->flags & RILL_SYN) != 0 ? seg->wnd16 : (uint32_t)seg->wnd16 << c->snd.wscale;
     c->snd.max_wnd = max_u32(c->snd.max_wnd, c->snd.wnd);
@@ -184,6 +194,7 @@ static void take_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
         advance_una(e, c, seg->ack, &news);
     if (rack_on(e, c))
         rack_read_sacks(e, c, seg, &news);
+    take_rtt(e, c, &news);
     note_rtt(e, c, &news);
     if (news.acked_bytes != 0)
         new_data_acked(e, c, news.acked_bytes);

@@ -41,6 +41,7 @@ void rack_read_sacks(struct rill_engine *e, struct tcb *c, const struct tcp_segm
                 left > tcp_iss(c)) { /* else far too old to mean anything */
                 news->dsack_begin = left;
                 news->dsack_end = right;
+                c->fl->rack.dsack_seen = true;
                 engine_event(e, RILL_DSACK_IN, c, seg);
             }
             continue;

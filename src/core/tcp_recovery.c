@@ -108,14 +108,18 @@ static bool was_spurious(struct tcb *c, const struct ack_news *news)
     bool first = news->acked_bytes != 0 && undo->stamped;
     if (!undo->on)
         return false;
-    if (news->dsack_begin < news->dsack_end && news->dsack_begin >= undo->from && undo->resent != 0) {
-        undo->resent -= min_u32(undo->resent, (uint32_t)(news->dsack_end - news->dsack_begin));
-        return undo->resent == 0 && !undo->timeout;
+    if (news->acked_bytes != 0)
+        undo->stamped = false; /* the first one decides */
+    if (news->dsack_begin < news->dsack_end) {
+        if (news->dsack_begin >= undo->from && undo->resent != 0) {
+            undo->resent -= min_u32(undo->resent, (uint32_t)(news->dsack_end - news->dsack_begin));
+            return undo->resent == 0 && !undo->timeout;
+        }
+        return false; /* after a timeout it was the ACKs that were lost: RFC 3522 3.2 (4) */
     }
-    if (!first || !news->has_echo)
-        return false;
-    undo->stamped = false; /* the first one decides */
-    return (int32_t)(news->tsecr - undo->stamp) < 0;
+    /* RFC 3522 3.2 (5): who has never said D-SACK may not know it; then data must be left. */
+    return first && news->has_echo && (int32_t)(news->tsecr - undo->stamp) < 0 &&
+           (c->fl->rack.dsack_seen || tcp_flight(c) != 0);
 }
 
 void recovery_resent(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end)

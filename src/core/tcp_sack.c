@@ -4,6 +4,9 @@
  * entry whose range has since been taken in order is passed over. */
 #include "tcp_sack.h"
 
+#include "tcp_conn.h"
+#include "tcp_timer.h"
+
 /* The first interval that ends after pos, or NULL. */
 static const struct range *range_after(const struct ranges *set, uint64_t pos)
 {
@@ -43,12 +46,15 @@ void tcp_sack_arrived(struct tcb *c, uint64_t pos)
     }
 }
 
-bool tcp_sack_duplicate(const struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end)
+bool tcp_sack_duplicate(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end)
 {
     const struct range *had;
     struct range again = {begin, min_u64(end, c->rcv.nxt)};
-    if (!c->sack_ok || !engine_has(e, RILL_FEATURE_DSACK) || c->in == NULL || begin <= tcp_irs(c))
+    if (!c->sack_ok || !engine_has(e, RILL_FEATURE_DSACK) || begin <= tcp_irs(c))
         return false;
+    if (tcp_need_intake(e, c) != 0) /* after a quiet second it is gone; without memory nobody is told */
+        return false;
+    timer_rings(e, c);
     if (begin >= c->rcv.nxt) {
         had = range_after(&c->in->ooo, begin);
         if (had == NULL)

@@ -13,9 +13,8 @@ void tcp_sack_arrived(struct tcb *c, uint64_t pos);
 
 /* [begin, end) has come, and is not stored yet.  The first part of it that has come before is remembered, and
  * the next segment tells of it, once (RFC 2883 4 (2), 4.2): true if there is one.  Nothing is remembered
- * where nobody would be told: without SACK, and on a connection that was quiet until its intake was given
- * back. */
-bool tcp_sack_duplicate(const struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end);
+ * where nobody would be told: without SACK, or without memory. */
+bool tcp_sack_duplicate(struct rill_engine *e, struct tcb *c, uint64_t begin, uint64_t end);
 
 /* Bytes of options that the next segment with text should leave for the report, at most half of what it has;
  * 0: there is nothing to report. */
