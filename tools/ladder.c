@@ -88,9 +88,10 @@ static void reason(const struct trace_seg *seg, char *text, size_t cap)
         (void)snprintf(text + len, cap - len, "%s%s", len > 0 ? "; " : "", said);
 }
 
-/* One timer is both: with nothing in flight, or the window closed, it is the one of RFC 9293 3.8.6.1.  What
- * it makes leave says which, else the numbers before do. */
-static bool is_persist(const struct trace_conn *conn, const struct trace_note *fired)
+/* One timer is several: with nothing in flight, or the window closed, it is the one of RFC 9293 3.8.6.1; with
+ * SACK it is also the ones of RFC 8985 6.3 and 7.  What it makes leave says which, else the numbers before
+ * do. */
+static const char *timer_words(const struct trace_conn *conn, const struct trace_note *fired)
 {
     size_t segs = conn->segs != NULL ? conn->seg_count : 0;
     size_t numbers = conn->numbers != NULL ? conn->number_count : 0;
@@ -104,8 +105,13 @@ static bool is_persist(const struct trace_conn *conn, const struct trace_note *f
     }
     for (; low < segs && conn->segs[low].t_us == fired->t_us; low++) {
         const struct trace_seg *seg = &conn->segs[low];
+        if (seg->out && strcmp(seg->why, "LOSS_PROBE") == 0)
+            return "tail loss probe";
+        if (seg->out && strcmp(seg->why, "RACK") == 0)
+            return "reordering";
         if (seg->out && *seg->why != '\0')
-            return strcmp(seg->why, "PROBE") == 0 || strcmp(seg->why, "OVERRIDE") == 0;
+            return strcmp(seg->why, "PROBE") == 0 || strcmp(seg->why, "OVERRIDE") == 0 ? "persist (probe)"
+                                                                                       : "retransmission";
     }
     for (low = 0, high = numbers; low < high;) {
         size_t middle = low + (high - low) / 2;
@@ -114,7 +120,8 @@ static bool is_persist(const struct trace_conn *conn, const struct trace_note *f
         else
             high = middle;
     }
-    return low > 0 && (conn->numbers[low - 1].flight == 0 || conn->numbers[low - 1].snd_wnd == 0);
+    bool idle = low > 0 && (conn->numbers[low - 1].flight == 0 || conn->numbers[low - 1].snd_wnd == 0);
+    return idle ? "persist (probe)" : "retransmission";
 }
 
 /* States and the retransmission timer; NULL: not worth a line. */
@@ -123,8 +130,7 @@ static const char *told(const struct trace_conn *conn, const struct trace_note *
     if (note->kind == NOTE_STATE)
         (void)snprintf(text, 100, "%.40s to %.40s", note->a, note->b);
     else if (note->kind == NOTE_TIMER && strcmp(note->a, "XMIT") == 0)
-        (void)snprintf(text, 100, "the %s timer expires",
-                       is_persist(conn, note) ? "persist (probe)" : "retransmission");
+        (void)snprintf(text, 100, "the %s timer expires", timer_words(conn, note));
     else
         return NULL;
     return text;

@@ -301,7 +301,7 @@ static bool exchange(struct world *world, const uint8_t *data, size_t len, uint8
 
 static void print_losses(const struct world *world, size_t len, rill_time took_us)
 {
-    static const enum rill_event events[] = {RILL_SEG_RESENT, RILL_FAST_RETRANSMIT, RILL_RTO_FIRED,
+    static const enum rill_event events[] = {RILL_SEG_RESENT, RILL_RECOVERY, RILL_RTO_FIRED, RILL_LOSS_PROBE,
                                              RILL_OUT_OF_ORDER};
     fprintf(stderr, "%zu bytes went there and came back, in %" PRIu64 ".%03" PRIu64 " s of virtual time\n",
             len, took_us / 1000000, took_us / 1000 % 1000);

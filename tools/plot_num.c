@@ -295,6 +295,7 @@ static int lane_of(const struct trace_seg *seg)
         return LANE_PEER_AGAIN;
     return strcmp(seg->why, "RTO") == 0               ? LANE_RTO
            : strcmp(seg->why, "FAST_RETRANSMIT") == 0 ? LANE_FAST
+           : strcmp(seg->why, "RACK") == 0            ? LANE_FAST
                                                       : LANE_AGAIN;
 }
 

@@ -129,6 +129,10 @@ static void mark_label(struct graph *g, const struct trace_seg *seg)
         (void)snprintf(text, sizeof text, "RTO #%u", seg->n);
     else if (strcmp(seg->why, "FAST_RETRANSMIT") == 0)
         (void)snprintf(text, sizeof text, "fast retransmit");
+    else if (strcmp(seg->why, "RACK") == 0)
+        (void)snprintf(text, sizeof text, "RACK");
+    else if (strcmp(seg->why, "LOSS_PROBE") == 0)
+        (void)snprintf(text, sizeof text, "tail loss probe");
     else if (strcmp(seg->why, "PROBE") == 0)
         (void)snprintf(text, sizeof text, "probe #%u", seg->n);
     else if (seg->lost)
@@ -157,8 +161,9 @@ static void draw_marks(struct graph *g)
                 mark(g, seg);
         }
     }
-    const char *const first[] = {"RTO", "FAST_RETRANSMIT", "PROBE", NULL}; /* the ones that start a story */
-    for (size_t k = 0; k < 4; k++) {
+    const char *const first[] = {"RTO",  "FAST_RETRANSMIT", "LOSS_PROBE",
+                                 "RACK", "PROBE",           NULL}; /* they start a story */
+    for (size_t k = 0; k < sizeof first / sizeof first[0]; k++) {
         for (size_t i = 0; i < conn->seg_count; i++) {
             const struct trace_seg *seg = &conn->segs[i];
             if (is_drawn(g, seg) && is_special(seg) && (first[k] == NULL || strcmp(seg->why, first[k]) == 0))

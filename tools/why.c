@@ -365,9 +365,11 @@ static void stall(struct teller *t, size_t at)
             stall_with_dup_acks(t, seg, us, timer);
             return;
         }
-        words = timer ? "no ACK came for what was in flight; the timer had to expire first"
-                      : "no ACK came for what was in flight";
-        rfc = timer ? "RFC 6298 5" : "RFC 9293 3.8.1";
+        bool probes = strcmp(seg->why, "LOSS_PROBE") == 0;
+        words = probes  ? "no ACK came for what was in flight; then the probe's timer expired"
+                : timer ? "no ACK came for what was in flight; the timer had to expire first"
+                        : "no ACK came for what was in flight";
+        rfc = probes ? "RFC 8985 7.2" : timer ? "RFC 6298 5" : "RFC 9293 3.8.1";
     } else if (limit < 0 && t->conn->number_count == 0 && t->edge_known && t->edge <= t->nxt) {
         words = limits[2].words;
         rfc = limits[2].rfc;

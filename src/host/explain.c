@@ -28,6 +28,8 @@ size_t rill_explain(const struct rill_trace_event *event, char *text, size_t cap
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     (void)snprintf(reason, sizeof reason, rill_why_text(event->why), event->why_count);
 #pragma GCC diagnostic pop
+    if (event->why == RILL_WHY_RACK && event->why_count == 0) /* sent in the same microsecond */
+        (void)snprintf(reason, sizeof reason, "RACK: what was sent after it has arrived");
     len = (size_t)snprintf(text, cap, "%s", reason);
     if (event->why_us != 0 && len < cap)
         len += (size_t)snprintf(text + len, cap - len, ", rto %s", duration(event->why_us, time));

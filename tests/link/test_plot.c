@@ -283,6 +283,8 @@ static void ladder__timer__is_the_persist_timer_with_nothing_in_flight(void **st
     } cases[] = {
         {FIRED("0.5") SEG("0.5", "out", ".", "1", "1", "1", ",\"why\":\"PROBE\",\"n\":1"), "persist (probe)"},
         {FIRED("0.5") SEG("0.5", "out", ".", "1", "9", "1", AGAIN("RTO")), "retransmission"},
+        {FIRED("0.5") SEG("0.5", "out", ".", "1", "9", "1", AGAIN("LOSS_PROBE")), "tail loss probe"},
+        {FIRED("0.5") SEG("0.5", "out", ".", "1", "9", "1", AGAIN("RACK")), "reordering"},
         {NUMBERS("0.1", "0", "0") FIRED("0.5") SEG("0.6", "in", ".", "1", "0", "1", ""), "persist (probe)"},
         {NUMBERS("0.1", "9", "0") FIRED("0.5") SEG("0.6", "in", ".", "1", "0", "1", ""), "persist (probe)"},
         {NUMBERS("0.1", "9", "99") FIRED("0.5") SEG("0.6", "in", ".", "1", "0", "1", ""), "retransmission"}};

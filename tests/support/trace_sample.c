@@ -322,6 +322,11 @@ static void start(struct sample *s)
     s->start_us = s->pair.now_us;
     s->pair.side[RILL].latency_us = 20000;
     s->pair.side[CLIENT].latency_us = 0;
+    /* What the pictures tell of: full segments of 1460 bytes, Reno, fast retransmit by duplicate ACKs. */
+    for (int i = 0; i < 2; i++) {
+        s->pair.side[i].config.features = 1u << RILL_FEATURE_WSCALE;
+        s->pair.side[i].config.cc = RILL_CC_RENO;
+    }
     s->pair.side[RILL].config.trace = trace;
     s->pair.side[RILL].config.trace_ctx = s;
     s->pair.hook = hook;

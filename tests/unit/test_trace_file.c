@@ -200,8 +200,15 @@ static void trace__reason__is_there_with_number_time_and_words(void **unused)
     e.held = RILL_LIMIT_RWND;
     e.held_us = 23000;
     trace_file_event(&trace, &e);
+    e.why = RILL_WHY_RACK;
+    e.held_us = 0;
+    trace_file_event(&trace, &e);
+    e.why_count = 10024;
+    trace_file_event(&trace, &e);
     finish();
-    assert_int_equal(line_count, 4);
+    assert_int_equal(line_count, 6);
+    check(4, "\"text\":\"RACK: what was sent after it has arrived\"}");
+    check(5, "\"n\":10024,\"text\":\"RACK: what was sent 10024 us later has arrived\"}");
     check(2, "\"again\":true,\"why\":\"RTO\",\"n\":2,\"us\":412000,\"text\":\"RTO #2, rto 412 ms\"}");
     check(3, "\"why\":\"DATA\",\"text\":\"new data; held back 23 ms: receiver "
              "window\",\"held\":\"RWND\",\"held_us\":23000}");
