@@ -34,6 +34,7 @@ struct flying {
 
 struct side {
     struct rill_engine *e;
+    struct rill_config config;
     struct test_heap heap;
     struct prng entropy;
     size_t empty_bytes; /* what the bare engine holds */
@@ -166,32 +167,39 @@ static void drain(struct world *w, int i)
     check_engines(w);
 }
 
+/* Of both headers; options count. */
+static uint32_t headers_len(const struct flying *f) { return 20 + (uint32_t)(f->data[32] >> 4) * 4; }
+
 /* Whether `next` continues `f` so that a device would hand both over as one super-segment: same flow, plain
- * data, in order. */
+ * data, same options, in order. */
 static bool continues(const struct flying *f, const struct flying *next, uint32_t f_len)
 {
-    return next != NULL && next->at_us == f->at_us && next->to == f->to && !f->corrupt && !next->corrupt &&
-           f->data[9] == 6 && next->data[9] == 6 && f->len > 40 && next->len > 40 &&
-           (f->data[32] >> 4) == 5 && (next->data[32] >> 4) == 5 &&
+    uint32_t h;
+    if (next == NULL || next->at_us != f->at_us || next->to != f->to || f->corrupt || next->corrupt ||
+        f->data[9] != 6 || next->data[9] != 6)
+        return false;
+    h = headers_len(f);
+    return headers_len(next) == h && f->len > h && next->len > h && f->data[1] == next->data[1] &&
            (f->data[33] & ~(RILL_PSH | RILL_ACK)) == 0 && (next->data[33] & ~(RILL_PSH | RILL_ACK)) == 0 &&
            memcmp(f->data + 28, next->data + 28, 4) == 0 &&
-           wire_get32(next->data + 24) == wire_get32(f->data + 24) + (f_len - 40) &&
-           f_len + next->len - 40 < 65535;
+           memcmp(f->data + 40, next->data + 40, h - 40) == 0 &&
+           wire_get32(next->data + 24) == wire_get32(f->data + 24) + (f_len - h) &&
+           f_len + next->len - h < 65535;
 }
 
 static void deliver_merged(struct world *w, struct flying *f)
 {
     static uint8_t whole[PACKET_MAX];
     struct wire_sum sum = wire_sum_start();
-    uint32_t len = f->len, cut;
-    struct rill_packet in = {.csum = RILL_CSUM_GOOD, .segment_bytes = (uint16_t)(f->len - 40)};
+    uint32_t len = f->len, h = headers_len(f), cut;
+    struct rill_packet in = {.csum = RILL_CSUM_GOOD, .segment_bytes = (uint16_t)(f->len - h)};
     memcpy(whole, f->data, f->len);
     while (continues(f, w->flying, len)) {
         struct flying *next = w->flying;
         w->flying = next->next;
-        memcpy(whole + len, next->data + 40, next->len - 40);
+        memcpy(whole + len, next->data + h, next->len - h);
         whole[33] |= next->data[33];
-        len += next->len - 40;
+        len += next->len - h;
         free(next->data);
         free(next);
     }
@@ -200,9 +208,9 @@ static void deliver_merged(struct world *w, struct flying *f)
     wire_sum_add(&sum, whole, 20);
     wire_put16(whole + 10, wire_sum_finish(&sum));
     /* In pieces, as a device that reads into a ring leaves it. */
-    cut = 40 + (uint32_t)prng_below(&w->prng, len - 40 + 1);
-    in.head = (struct rill_slice){whole, 40};
-    in.body[0] = (struct rill_slice){whole + 40, cut - 40};
+    cut = h + (uint32_t)prng_below(&w->prng, len - h + 1);
+    in.head = (struct rill_slice){whole, h};
+    in.body[0] = (struct rill_slice){whole + h, cut - h};
     in.body[1] = (struct rill_slice){whole + cut, len - cut};
     if (rill_input(w->side[f->to].e, &in, w->now_us))
         drain(w, f->to);
@@ -334,8 +342,10 @@ static void start_side(struct world *w, int i)
     /* Without timestamps a timeout stays doubled until a segment arrives that was sent once (RFC 6298 5.7):
      * at a third of all packets lost the usual patience does not last. */
     config.r2_us = config.orphan_us = config.fin_wait_2_us = config.syn_timeout_us = UINT32_MAX;
-    if (!chance(w, 0.8))
-        config.features &= ~(1u << RILL_FEATURE_WSCALE);
+    if (chance(w, 0.7)) /* every feature on or off, each side for itself; else as they are by default */
+        config.features = (uint32_t)prng_below(&w->prng, 1u << RILL_FEATURE_COUNT);
+    config.cc = (enum rill_cc)prng_below(&w->prng, RILL_CC_COUNT);
+    s->config = config;
     s->entropy = prng_seed(w->seed * 2 + (uint64_t)i);
     s->e = rill_engine_new(&config, w->now_us);
     assert_non_null(s->e);
@@ -357,6 +367,7 @@ static struct tcp_opts options_of(struct world *w, const struct side *s)
                              .keep_idle_s = 7200,
                              .keep_intvl_s = 75,
                              .keep_cnt = 9,
+                             .cc = (uint8_t)s->config.cc,
                              .nodelay = chance(w, 0.5)};
 }
 
