@@ -25,7 +25,7 @@ struct cc {
 /* What an ACK of new data says. */
 struct cc_ack {
     rill_time now_us;
-    uint32_t acked_bytes; /* newly acknowledged or SACKed */
+    uint32_t acked_bytes; /* newly acknowledged, by SND.UNA: RFC 5681 3.1 */
     uint32_t rtt_us;      /* the sample of this ACK, 0: none */
     uint32_t srtt_us;     /* smoothed, 0: not known yet */
     uint64_t una, nxt;    /* SND.UNA after it, SND.NXT */

@@ -319,7 +319,7 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
     lost = engine_breaks(e, RILL_BREAK_NO_FAST_RETRANSMIT) ? 0 : rack_detect(e, c);
     repair(e, c, news, lost);
     if (!fl->recovery && !was_recovering)
-        grow(e, c, news, news->delivery.bytes);
+        grow(e, c, news, news->acked_bytes); /* RFC 5681 3.1: "cumulatively acknowledges new data" */
 }
 
 void recovery_reorder_timeout(struct rill_engine *e, struct tcb *c)

@@ -2,33 +2,9 @@
  *
  * The files come from two engines in virtual time (trace_sample.h), so what is in them is known by count.
  * `test_plot --story FILE` writes the trace of which README.md shows the picture. */
-#include "cli.h"
-
 #include "prng.h"
-#include "test.h"
+#include "said.h"
 #include "trace_sample.h"
-
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-static char directory[] = "/tmp/rill-plot-XXXXXX";
-
-/* Of a file in the directory; stays valid. */
-static const char *path(const char *name)
-{
-    static char text[8][100];
-    for (size_t i = 0; i < COUNT_OF(text); i++) {
-        if (text[i][0] == '\0')
-            (void)snprintf(text[i], sizeof text[i], "%s/%s", directory, name);
-        if (strcmp(text[i] + strlen(directory) + 1, name) == 0)
-            return text[i];
-    }
-    fail_msg("too many files");
-    return NULL;
-}
 
 static struct trace_sample_counts write_sample(const struct trace_sample_plan *plan)
 {
@@ -38,67 +14,6 @@ static struct trace_sample_counts write_sample(const struct trace_sample_plan *p
     assert_int_equal(fclose(json), 0);
     assert_int_equal(fclose(pcapng), 0);
     return counts;
-}
-
-static char *read_file(const char *name)
-{
-    struct stat info;
-    FILE *file = fopen(name, "r");
-    assert_non_null(file);
-    assert_int_equal(fstat(fileno(file), &info), 0);
-    char *text = calloc(1, (size_t)info.st_size + 1);
-    assert_non_null(text);
-    assert_int_equal(fread(text, 1, (size_t)info.st_size, file), info.st_size);
-    assert_int_equal(fclose(file), 0);
-    return text;
-}
-
-#define RUN(main, ...) run(main, (char *[]){"x", __VA_ARGS__, NULL})
-
-/* Standard output goes to the file "out", standard error to "err". */
-static int run(int (*command)(int, char **), char **argv)
-{
-    int argc = 0, kept[2], status;
-    while (argv[argc] != NULL)
-        argc++;
-    for (int i = 0; i < 2; i++) {
-        (void)fflush(i == 0 ? stdout : stderr);
-        int to = open(path(i == 0 ? "out" : "err"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        assert_true(to >= 0);
-        kept[i] = dup(1 + i);
-        assert_int_equal(dup2(to, 1 + i), 1 + i);
-        assert_int_equal(close(to), 0);
-    }
-    optind = 0;
-    opterr = 0;
-    status = command(argc, argv);
-    for (int i = 0; i < 2; i++) {
-        (void)fflush(i == 0 ? stdout : stderr);
-        assert_int_equal(dup2(kept[i], 1 + i), 1 + i);
-        assert_int_equal(close(kept[i]), 0);
-    }
-    return status;
-}
-
-/* Not with strstr: under the address sanitizer that measures the whole text each time. */
-static size_t count(const char *text, const char *what)
-{
-    size_t n = 0, len = strlen(what);
-    for (; *text != '\0'; text++)
-        n += *text == *what && strncmp(text, what, len) == 0;
-    return n;
-}
-
-/* How many lines have both. */
-static size_t lines_with(const char *text, const char *a, const char *b)
-{
-    size_t n = 0;
-    for (const char *end; (end = strchr(text, '\n')) != NULL; text = end + 1) {
-        char *line = strndup(text, (size_t)(end - text));
-        n += strstr(line, a) != NULL && strstr(line, b) != NULL;
-        free(line);
-    }
-    return n;
 }
 
 /* Every element that opens closes, in order, and text has no bare < or &; xmllint says more where it is. */
@@ -134,29 +49,6 @@ static void assert_well_formed(const char *name)
 }
 
 static const char *const files[] = {"a.ndjson", "a.pcapng"};
-
-/* Runs a command on a trace that is given as text; the caller frees what it said. */
-static char *said_of(int (*command)(int, char **), const char *lines)
-{
-    FILE *file = fopen(path("b.ndjson"), "w");
-    assert_non_null(file);
-    fprintf(file,
-            "{\"t\":0,\"ev\":\"start\",\"version\":1}\n"
-            "{\"t\":0,\"ev\":\"conn\",\"conn\":1,\"local\":\"10.77.0.2:7\",\"peer\":\"10.77.0.1:50000\"}\n%s",
-            lines);
-    assert_int_equal(fclose(file), 0);
-    assert_int_equal(RUN(command, (char *)path("b.ndjson")), 0);
-    return read_file(path("out"));
-}
-
-/* Lines of a trace: at T seconds, with what else there is to say. */
-#define SEG(t, dir, flags, seq, len, ack, more)                                                              \
-    "{\"t\":" t ",\"ev\":\"" dir "\",\"conn\":1,\"flags\":\"" flags "\",\"seq\":" seq ",\"seq32\":" seq      \
-    ",\"len\":" len ",\"ack\":" ack ",\"win\":1000,\"rel\":true" more "}\n"
-#define AGAIN(why) ",\"again\":true,\"why\":\"" why "\",\"n\":1"
-#define FATE(dir, fate, flags, seq, len)                                                                     \
-    "{\"t\":0.1,\"ev\":\"link\",\"dir\":\"" dir "\",\"fate\":\"" fate "\",\"conn\":1,\"flags\":\"" flags     \
-    "\",\"seq\":" seq ",\"seq32\":" seq ",\"len\":" len ",\"rel\":true}\n"
 
 static void story__has_what_the_other_tests_count(void **state)
 {
@@ -415,71 +307,6 @@ static void why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retran
     free(text);
 }
 
-#define SACK(blocks) ",\"sack\":[" blocks "]"
-#define TWO_SENT                                                                                             \
-    SEG("0.10", "out", ".", "1", "10", "1", "")                                                              \
-    SEG("0.10", "out", ".", "11", "10", "1", "")
-#define AGAIN_UNTOLD ",\"again\":true"
-
-/* Who does not say why can be understood all the same: what lies behind it was SACKed (RFC 2018 5). */
-static void why__sack_without_a_reason__is_inferred_from_the_blocks(void **state)
-{
-    (void)state;
-    char *text = said_of(why_main, TWO_SENT SEG("0.15", "in", ".", "1", "0", "1", SACK("[11,21]"))
-                                       SEG("0.16", "out", ".", "1", "10", "1", AGAIN_UNTOLD));
-    assert_int_equal(lines_with(text, "rill sent 1:11(10) again", "[RFC 2018 5]"), 1);
-    assert_int_equal(lines_with(text, "inferred: lost on the way", "SACKed at 0.150000"), 1);
-    free(text);
-    text = said_of(why_main, TWO_SENT SEG("0.15", "in", ".", "1", "0", "1", "")
-                                 SEG("0.16", "out", ".", "1", "10", "1", AGAIN_UNTOLD));
-    assert_int_equal(count(text, "SACK"), 0);
-    free(text);
-}
-
-/* RFC 2883 4: the peer has got it twice.  A block that lies above the acknowledgement is no such report. */
-static void why__dsack__is_called_needless(void **state)
-{
-    (void)state;
-    char *text = said_of(why_main, TWO_SENT SEG("0.4", "out", ".", "1", "10", "1", AGAIN("RTO"))
-                                       SEG("0.5", "in", ".", "1", "0", "21", SACK("[1,11]")));
-    assert_int_equal(lines_with(text, "needlessly sent again: at 0.500000 the D-SACK 1:11", ""), 1);
-    free(text);
-    text = said_of(why_main, TWO_SENT SEG("0.4", "out", ".", "1", "10", "1", AGAIN("RTO"))
-                                 SEG("0.5", "in", ".", "1", "0", "1", SACK("[11,21]")));
-    assert_int_equal(count(text, "needlessly"), 0);
-    free(text);
-}
-
-static void why__rack_and_loss_probe__are_told_with_their_sections(void **state)
-{
-    (void)state;
-    char *text = said_of(why_main, TWO_SENT SEG("0.12", "out", ".", "11", "10", "1", AGAIN("LOSS_PROBE"))
-                                       SEG("0.15", "in", ".", "1", "0", "1", SACK("[11,21]"))
-                                           SEG("0.16", "out", ".", "1", "10", "1", AGAIN("RACK")));
-    assert_int_equal(lines_with(text, "rill sent 11:21(10) again", "[RFC 8985 7.3]"), 1);
-    assert_int_equal(lines_with(text, "rill sent 1:11(10) again", "[RFC 8985 6.2]"), 1);
-    free(text);
-    text = said_of(why_main, TWO_SENT SEG("0.12", "out", ".", "11", "10", "1", AGAIN_UNTOLD));
-    assert_int_equal(lines_with(text, "inferred: a tail loss probe", ""), 1);
-    free(text);
-    text = said_of(why_main, TWO_SENT SEG("0.32", "out", ".", "11", "10", "1", AGAIN_UNTOLD));
-    assert_int_equal(count(text, "tail loss probe"), 0);
-    free(text);
-}
-
-static void ladder__sack_blocks__are_behind_the_arrow(void **state)
-{
-    (void)state;
-    char *text = said_of(ladder_main, TWO_SENT SEG("0.15", "in", ".", "1", "0", "1", SACK("[11,21],[31,41]"))
-                                          SEG("0.16", "in", ".", "1", "0", "21", SACK("[1,11],[31,41]"))
-                                              SEG("0.17", "in", ".", "1", "0", "21", SACK("[1,11]")));
-    assert_int_equal(lines_with(text, "0.150000", " sack 11:21 31:41"), 1);
-    assert_int_equal(lines_with(text, "0.160000", " dsack 1:11 sack 31:41"), 1);
-    assert_int_equal(lines_with(text, "0.170000", " dsack 1:11"), 1);
-    assert_int_equal(count(text, " sack "), 2);
-    free(text);
-}
-
 static void why__data_with_a_fin_again__names_the_fin(void **state)
 {
     (void)state;
@@ -606,22 +433,6 @@ static void commands__files_that_lie__are_survived_and_pictures_stay_well_formed
     }
 }
 
-static int make_directory(void **state)
-{
-    (void)state;
-    (void)unsetenv("COLUMNS");
-    return mkdtemp(directory) == NULL;
-}
-
-static int remove_directory(void **state)
-{
-    static const char *const names[] = {"a.ndjson", "a.pcapng", "b.ndjson", "c", "x.svg", "out", "err"};
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        (void)unlink(path(names[i]));
-    return rmdir(directory);
-}
-
 static void write_story(void **state)
 {
     FILE *file = fopen(*state, "w");
@@ -644,10 +455,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(flipped_bit__is_no_drop_of_the_emulator),
         cmocka_unit_test(why__syn_ack_again__tells_the_timer_from_a_repeated_syn),
         cmocka_unit_test(why__stall_with_duplicate_acks__says_how_many_and_why_no_fast_retransmit),
-        cmocka_unit_test(why__sack_without_a_reason__is_inferred_from_the_blocks),
-        cmocka_unit_test(why__dsack__is_called_needless),
-        cmocka_unit_test(why__rack_and_loss_probe__are_told_with_their_sections),
-        cmocka_unit_test(ladder__sack_blocks__are_behind_the_arrow),
         cmocka_unit_test(why__data_with_a_fin_again__names_the_fin),
         cmocka_unit_test(ladder__pause__stands_before_the_first_line_after_it),
         cmocka_unit_test(ladder__timer__is_the_persist_timer_with_nothing_in_flight),

@@ -30,7 +30,6 @@ static void segment_line__every_field__is_taken(void **state)
         parse(&trace, START CONN
               "{\"t\":1.500002,\"ev\":\"out\",\"conn\":1,\"flags\":\"P.\",\"seq\":4294967297,\"len\":1460,"
               "\"ack\":77,\"win\":65535,\"seq32\":9,\"ack32\":5,\"rel\":true,\"again\":true,\"why\":\"RTO\","
-              "\"tsval\":4000000000,\"tsecr\":0,\"sack\":[[101,201],[301,4294967401]],"
               "\"n\":2,\"us\":412000,\"text\":\"RTO #2, rto 412 ms\",\"held\":\"RWND\",\"held_us\":23000}\n"),
         0);
     assert_int_equal(trace.conn_count, 1);
@@ -53,62 +52,7 @@ static void segment_line__every_field__is_taken(void **state)
     assert_string_equal(seg->text, "RTO #2, rto 412 ms");
     assert_string_equal(seg->held, "RWND");
     assert_int_equal(seg->held_us, 23000);
-    assert_true(seg->has_ts);
-    assert_int_equal(seg->tsval, 4000000000u);
-    assert_int_equal(seg->sacks, 2);
-    assert_int_equal(seg->sack[0][0], 101);
-    assert_int_equal(seg->sack[0][1], 201);
-    assert_int_equal(seg->sack[1][0], 301);
-    assert_int_equal(seg->sack[1][1], 4294967401);
     trace_free(&trace);
-}
-
-/* An array of another shape yields whole blocks only, and never more than there is room for. */
-static void sack_field__odd_shapes__are_survived(void **state)
-{
-    static const struct {
-        const char *value;
-        int blocks;
-    } cases[] = {{"[]", 0},
-                 {"[[]]", 0},
-                 {"[[1]]", 0},
-                 {"[[1,2],[3]]", 1},
-                 {"\"1:2\"", 0},
-                 {"[1,2,3,4]", 2},
-                 {"[[1,2],[3,4],[5,6],[7,8],[9,10]]", 4},
-                 {"{\"a\":[1,2]}", 0}};
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct trace trace;
-        char text[400];
-        (void)snprintf(text, sizeof text,
-                       START CONN
-                       "{\"t\":1.5,\"ev\":\"in\",\"conn\":1,\"flags\":\".\",\"sack\":%s,\"len\":7}\n",
-                       cases[i].value);
-        assert_int_equal(parse(&trace, text), 0);
-        assert_int_equal(trace_pick(&trace, 1)->segs[0].sacks, cases[i].blocks);
-        assert_int_equal(trace_pick(&trace, 1)->segs[0].len, 7);
-        trace_free(&trace);
-    }
-}
-
-/* RFC 2883 4: below the acknowledgement, or inside of the second block. */
-static void dsack__below_the_ack_or_inside_the_next_block__is_told(void **state)
-{
-    (void)state;
-    struct trace_seg seg = {.ack = 1000, .sacks = 1, .sack = {{500, 1000}, {2000, 3000}}};
-    assert_true(trace_is_dsack(&seg));
-    seg.sack[0][1] = 1001;
-    assert_false(trace_is_dsack(&seg));
-    seg.sack[0][0] = 2500;
-    seg.sack[0][1] = 3000;
-    assert_false(trace_is_dsack(&seg));
-    seg.sacks = 2;
-    assert_true(trace_is_dsack(&seg));
-    seg.sack[0][1] = 3001;
-    assert_false(trace_is_dsack(&seg));
-    seg.sacks = 0;
-    assert_false(trace_is_dsack(&seg));
 }
 
 static void link_line__of_a_segment_out__marks_it_lost(void **state)
@@ -636,8 +580,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segment_line__every_field__is_taken),
-        cmocka_unit_test(sack_field__odd_shapes__are_survived),
-        cmocka_unit_test(dsack__below_the_ack_or_inside_the_next_block__is_told),
         cmocka_unit_test(link_line__of_a_segment_out__marks_it_lost),
         cmocka_unit_test(strings__escapes_and_bad_bytes__become_clean_utf8),
         cmocka_unit_test(unknown_things__are_passed_over),
