@@ -190,6 +190,7 @@ const char *rill_state_name(enum rill_tcp_state state);
     X(KEEPALIVE, "keep-alive probe #%u")                                                                     \
     X(ACK_HANDSHAKE, "completes the handshake")                                                              \
     X(ACK_DELAYED, "delayed ACK")                                                                            \
+    X(ACK_QUICK, "quick ACK: the peer's window has to grow")                                                 \
     X(ACK_SECOND, "ACK of every second segment")                                                             \
     X(ACK_EARLY, "duplicate ACK: out of order")                                                              \
     X(ACK_FILL, "ACK: a gap was filled")                                                                     \
@@ -336,6 +337,7 @@ const char *rill_break_text(enum rill_break rule);
     X(ECN, "ecn", "connections that we open ask for ECN (RFC 3168)")                                         \
     X(ECN_ANSWER, "ecn-answer", "who asks for ECN gets it (RFC 3168)")                                       \
     X(PACING, "pacing", "segments are spread over the round trip")                                           \
+    X(QUICKACK, "quickack", "the first segments, and those after a gap, get an ACK each")                    \
     X(AUTOTUNE, "autotune", "buffers that were not set grow with the path")                                  \
     X(BLACK_HOLE, "black-hole", "smaller segments where full ones vanish (RFC 4821 7.7)")
 #define RILL_FEATURE_ENUM(name, word, text) RILL_FEATURE_##name,

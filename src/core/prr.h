@@ -1,5 +1,5 @@
 /* prr.h - Proportional Rate Reduction: how much may leave for each ACK while losses are repaired.  RFC 9937
- * (RFC 6937 3).  Rank 5.
+ * (RFC 6937 3).  Rank 1.
  *
  * Pure: three counters.  Nothing is sent by it; its result plus what is in the network is the congestion
  * window until the recovery ends. */

@@ -403,7 +403,21 @@ void scoreboard_lose_all(struct scoreboard *sb, struct mem *mem, uint64_t una, u
 
 void scoreboard_forget_sacks(struct scoreboard *sb) { ranges_empty(&sb->sacked); }
 
-void scoreboard_find_all(struct scoreboard *sb) { ranges_empty(&sb->lost); }
+void scoreboard_find_all(struct scoreboard *sb, struct mem *mem)
+{
+    uint64_t pos = 0;
+    for (;;) {
+        struct range lost = ranges_next(&sb->lost, pos, UINT64_MAX - 1);
+        if (lost.begin >= lost.end)
+            break;
+        struct range once = ranges_gap(&sb->resent, lost.begin, lost.end);
+        pos = once.begin < once.end ? once.end : lost.end;
+        if (once.begin < once.end)
+            (void)ranges_remove(&sb->lost, mem, once.begin, once.end); /* else it is sent once too often */
+    }
+    sb->judged_first = 0;
+    sb->judged_to = sb->first.count != 0 ? sends_at(&sb->first, 0)->begin : sb->judged_to;
+}
 
 /* ---- Soundness ----------------------------------------------------------------------------------------- */
 

@@ -81,8 +81,9 @@ void scoreboard_lose_all(struct scoreboard *sb, struct mem *mem, uint64_t una, u
 /* RFC 2018 5.1, 8: the peer has thrown away what it had SACKed, or may have. */
 void scoreboard_forget_sacks(struct scoreboard *sb);
 
-/* No position is lost any more (the timeout was too early). */
-void scoreboard_find_all(struct scoreboard *sb);
+/* What is marked lost and was sent once is not lost (the timeout or recovery was too early), and is judged
+ * anew.  A copy that was lost stays lost. */
+void scoreboard_find_all(struct scoreboard *sb, struct mem *mem);
 
 /* Whether the structure is sound for a flight [una, nxt): for tcp_check. */
 bool scoreboard_sound(const struct scoreboard *sb, uint64_t una, uint64_t nxt);

@@ -192,14 +192,15 @@ struct tcb {
     } snd;
 
     struct {
-        uint8_t wscale;     /* shift for windows that leave */
-        uint16_t mss;       /* largest segment seen, for "every second full segment" */
-        uint32_t irs32;     /* IRS - SEQ_BASE */
-        uint64_t nxt, read; /* RCV.NXT; the first byte that the application has not read */
-        uint64_t adv;       /* the greatest right edge ever advertised; RCV.WND = adv - nxt */
-        uint64_t acked;     /* RCV.NXT in the last segment sent (Last.ACK.sent) */
-        uint64_t fin;       /* position of the peer's FIN, 0: not seen */
-        uint64_t up;        /* RCV.UP: after the last urgent byte, 0: none */
+        uint8_t wscale;      /* shift for windows that leave */
+        uint8_t quick_acked; /* ACKs sent at once since the beginning or the last gap */
+        uint16_t mss;        /* largest segment seen, for "every second full segment" */
+        uint32_t irs32;      /* IRS - SEQ_BASE */
+        uint64_t nxt, read;  /* RCV.NXT; the first byte that the application has not read */
+        uint64_t adv;        /* the greatest right edge ever advertised; RCV.WND = adv - nxt */
+        uint64_t acked;      /* RCV.NXT in the last segment sent (Last.ACK.sent) */
+        uint64_t fin;        /* position of the peer's FIN, 0: not seen */
+        uint64_t up;         /* RCV.UP: after the last urgent byte, 0: none */
     } rcv;
 
     struct ring tx, rx; /* [snd.una, snd.end) and [rcv.read, rcv.adv) */

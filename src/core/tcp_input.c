@@ -30,6 +30,11 @@ static enum tcp_verdict check_timestamp(struct rill_engine *e, const struct tcb 
     age = tcp_ts_test(e, c, seg);
     if (age == TS_FINE)
         return PASS;
+    /* DEVIATES: a bare ACK that another one has overtaken on the way is no old duplicate, and its SACK blocks
+     * may be news; Linux takes it as well. */
+    if (age == TS_OLD && tcp_seg_len(seg) == 0 && seg->seq == c->rcv.nxt && seg->ack == c->snd.una &&
+        c->ts_recent - seg->opt.tsval <= rtt_rto_us(&c->rtt, e->config.rto_max_us) / MS)
+        return PASS;
     engine_event(e, RILL_DROP_PAWS, c, seg);
     if (age == TS_MISSING)
         return DROP;                                /* "SHOULD silently drop", MUST NOT abort */

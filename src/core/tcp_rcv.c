@@ -154,11 +154,20 @@ static void advance_nxt(struct rill_engine *e, struct tcb *c, uint64_t pos)
     e->counter[RILL_BYTES_IN] += c->rcv.nxt - before;
 }
 
+/* While the peer's window is small, at the beginning and after a loss, each ACK makes it grow: this many full
+ * segments get one each, as in Linux. */
+#define QUICK_ACKS 16u
+
 /* RFC 5681 4.2: for each second full segment (SHLD-19), else within the delay (MUST-40). */
 static void owe_ack(struct rill_engine *e, struct tcb *c)
 {
-    if (engine_breaks(e, RILL_BREAK_NO_DELAYED_ACK) ||
-        c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
+    if (engine_has(e, RILL_FEATURE_QUICKACK) && c->rcv.quick_acked < QUICK_ACKS &&
+        c->rcv.nxt - c->rcv.acked >= c->rcv.mss) {
+        c->rcv.quick_acked++;
+        tcp_ack_soon(c, RILL_WHY_ACK_QUICK);
+        e->drain = true;
+    } else if (engine_breaks(e, RILL_BREAK_NO_DELAYED_ACK) ||
+               c->rcv.nxt - c->rcv.acked >= (uint64_t)e->config.ack_every * c->rcv.mss)
         tcp_ack_soon(c, RILL_WHY_ACK_SECOND);
     else
         timer_ack_owed(e, c);
@@ -172,6 +181,7 @@ static enum tcp_verdict receive_early(struct rill_engine *e, struct tcb *c, cons
     store_new(c, seg, seg->seq, begin, end);
     full = ranges_add(&c->in->ooo, &e->mem, begin, end); /* what was stored is invisible if this fails */
     tcp_sack_arrived(c, begin);
+    c->rcv.quick_acked = 0;
     if (full != 0)
         engine_event(e, full == -ENOMEM ? RILL_DROP_MEMORY : RILL_DROP_FRAGMENTED_RANGES, c, seg);
     else

@@ -95,7 +95,7 @@ static void take_back(struct rill_engine *e, struct tcb *c, const struct ack_new
     }
     if (c->cc.ops->on_undo != NULL)
         c->cc.ops->on_undo(&c->cc);
-    scoreboard_find_all(&fl->sb);
+    scoreboard_find_all(&fl->sb, &e->mem);
     fl->recovery = fl->timed_out = fl->rexmit_now = false;
     fl->undo.on = false;
 }

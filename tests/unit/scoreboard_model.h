@@ -182,4 +182,13 @@ static inline void model_lose_all(struct model *m)
     }
 }
 
+/* Originals only: of a copy that was lost nothing has been heard. */
+static inline void model_find_all(struct model *m)
+{
+    for (uint32_t i = m->una; i < m->nxt; i++) {
+        m->cell[i].lost = m->cell[i].lost && m->cell[i].resent;
+        m->cell[i].judged = false;
+    }
+}
+
 #endif

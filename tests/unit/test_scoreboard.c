@@ -250,9 +250,9 @@ static void step(void)
     } else if (what < 98) {
         time_out();
     } else if (what < 99) {
-        scoreboard_find_all(&run.sb);
-        for (uint32_t i = m->una; i < m->nxt; i++)
-            m->cell[i].lost = false;
+        scoreboard_find_all(&run.sb, &run.mem);
+        model_find_all(m);
+        adopt_lost();
     }
 }
 
