@@ -73,28 +73,34 @@ static void reduce(struct rill_engine *e, struct tcb *c, enum cc_loss loss, uint
                              .cwnd = c->cc.cwnd,
                              .ssthresh = c->cc.ssthresh,
                              .from = c->snd.una};
+    if (loss == CC_TIMEOUT)
+        fl->undo.ssthresh = max_u32(c->cc.ssthresh, tcp_flight(c)); /* RFC 4015 3.1 (0): pipe_prev */
     c->cc.ssthresh = c->cc.ops->on_loss(&c->cc, min_u32(flight_bytes, c->cc.cwnd), loss, e->now_us);
     c->cwr_due = c->ecn_ok; /* RFC 3168 6.1.2: the next new data says so, whatever the cause was */
 }
 
-/* What was thought lost had only been late: RFC 4015 for timeouts; after fast recovery the old window. */
+/* RFC 4015 3.1 (9) after a timeout: the window that is in use, and back to the old one in slow start.  After
+ * fast recovery, which has kept the flow going, the old one at once. */
+static void restore_window(struct tcb *c, uint32_t acked_bytes)
+{
+    const struct undo *undo = &c->fl->undo;
+    uint32_t cwnd = undo->cwnd;
+    if (undo->timeout)
+        cwnd = min_u32(cwnd, tcp_flight(c) + min_u32(acked_bytes, initial_window(c)));
+    c->cc.cwnd = max_u32(c->cc.cwnd, cwnd);
+    c->cc.ssthresh = undo->ssthresh;
+    if (c->cc.ops->on_undo != NULL)
+        c->cc.ops->on_undo(&c->cc);
+}
+
+/* What was thought lost had only been late.  If the same ACK tells of congestion, the window stays as small
+ * as it is (RFC 4015 3.4: MUST). */
 static void take_back(struct rill_engine *e, struct tcb *c, const struct ack_news *news)
 {
     struct flight *fl = c->fl;
-    const struct undo undo = fl->undo;
-    engine_event(e, undo.timeout ? RILL_SPURIOUS_RTO : RILL_SPURIOUS_RECOVERY, c, NULL);
-    if (undo.timeout) { /* 3.2 (4) to (6): the window that is in use, and back to the old one in slow start */
-        c->cc.cwnd = max_u32(
-            c->cc.cwnd, min_u32(tcp_flight(c) + min_u32(news->acked_bytes, initial_window(c)), undo.cwnd));
-        c->cc.ssthresh =
-            undo.ssthresh != CC_SSTHRESH_NONE ? max_u32(undo.cwnd, undo.ssthresh) : undo.ssthresh;
-        c->rtt.backoff = 0;
-    } else {
-        c->cc.cwnd = max_u32(c->cc.cwnd, undo.cwnd);
-        c->cc.ssthresh = undo.ssthresh;
-    }
-    if (c->cc.ops->on_undo != NULL)
-        c->cc.ops->on_undo(&c->cc);
+    engine_event(e, fl->undo.timeout ? RILL_SPURIOUS_RTO : RILL_SPURIOUS_RECOVERY, c, NULL);
+    if (!news->ece)
+        restore_window(c, news->acked_bytes);
     scoreboard_find_all(&fl->sb, &e->mem);
     fl->recovery = fl->timed_out = fl->rexmit_now = false;
     fl->undo.on = false;
@@ -108,8 +114,10 @@ static bool was_spurious(struct tcb *c, const struct ack_news *news)
     bool first = news->acked_bytes != 0 && undo->stamped;
     if (!undo->on)
         return false;
-    if (news->acked_bytes != 0)
+    if (news->acked_bytes != 0) {
         undo->stamped = false; /* the first one decides */
+        undo->on = !undo->timeout;
+    }
     if (news->dsack_begin < news->dsack_end) {
         if (news->dsack_begin >= undo->from && undo->resent != 0) {
             undo->resent -= min_u32(undo->resent, (uint32_t)(news->dsack_end - news->dsack_begin));
@@ -298,7 +306,7 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
 {
     struct flight *fl = c->fl;
     uint32_t lost;
-    bool was_recovering;
+    bool was_recovering, spurious;
     if (news->acked_bytes != 0)
         fl->dup_acks = 0;
     if (news->sacked) {
@@ -309,7 +317,8 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
     rack_delivered(e, c, news);
     was_recovering = fl->recovery;
     leave_recovery(c);
-    if (was_spurious(c, news))
+    spurious = was_spurious(c, news);
+    if (spurious)
         take_back(e, c, news);
     if (rack_probe_acked(e, c, seg, news) && !fl->recovery && !fl->timed_out) {
         reduce(e, c, CC_LOSS, tcp_flight(c) + news->acked_bytes); /* RFC 8985 7.4.2 */
@@ -318,7 +327,7 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
     }
     lost = engine_breaks(e, RILL_BREAK_NO_FAST_RETRANSMIT) ? 0 : rack_detect(e, c);
     repair(e, c, news, lost);
-    if (!fl->recovery && !was_recovering)
+    if (!fl->recovery && !was_recovering && !spurious)
         grow(e, c, news, news->acked_bytes); /* RFC 5681 3.1: "cumulatively acknowledges new data" */
 }
 
