@@ -181,6 +181,7 @@ struct tcb {
     struct intake *in;            /* the same */
     rill_time timer[TIMER_COUNT]; /* deadlines, RILL_NEVER: not armed */
     uint32_t heap_index;          /* in the heap of deadlines, HEAP_NONE if in none */
+    uint16_t pmtu_raise_min;      /* when a black hole's MTU is forgotten, minutes of the clock; 0: none */
 
     struct {
         uint32_t iss32;          /* ISS - SEQ_BASE */

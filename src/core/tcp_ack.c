@@ -173,7 +173,7 @@ static void new_data_acked(struct rill_engine *e, struct tcb *c, uint32_t acked_
         e->counter[RILL_BUFFER_GROWN] += size > c->opt.sndbuf_bytes;
         c->opt.sndbuf_bytes = size;
     }
-    tcp_pmtu_acked(c, acked_bytes);
+    tcp_pmtu_acked(e, c, acked_bytes);
     if (c->snd.una >= c->snd.end)
         timer_rings(e, c);
     if (tcp_orphan(c) && c->state != RILL_TIME_WAIT)

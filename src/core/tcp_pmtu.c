@@ -1,8 +1,8 @@
 /* tcp_pmtu.c - see tcp_pmtu.h.  RFC 1191 3, 5, 6.4; RFC 5927 7.2; RFC 5681 3.1.
  *
- * Owns: pmtu never grows, and is not lowered below PMTU_FLOOR (a device may have less: then it stays).
- * max_sent, against which claims are held, is kept by tcp_output.c and set back here.  It does not probe for
- * a larger MTU (RFC 4821). */
+ * Owns: pmtu does not grow by a message, and is not lowered below PMTU_FLOOR (a device may have less: then it
+ * stays). max_sent, against which claims are held, is kept by tcp_output.c and set back here.  Beyond the
+ * retry after a black hole it does not probe for a larger MTU (RFC 4821). */
 #include "tcp_pmtu.h"
 
 #include "tcp_timer.h"
@@ -10,7 +10,10 @@
 /* A path below this is a lie more often than a path: it would cost 40 bytes of headers for each 28 of text.
  * Linux has the same floor. */
 #define PMTU_FLOOR 552u
-#define PMTU_MIN 68u /* RFC 791: every link takes this */
+#define BLACK_HOLE_MTU 1024u   /* RFC 4821 7.2: search_low */
+#define BLACK_HOLE_TIMEOUTS 3u /* RFC 9293 3.8.3: R1 */
+#define PMTU_RAISE_MIN 10u     /* RFC 4821 7.7, RFC 1191 6.3: another try after ten minutes */
+#define PMTU_MIN 68u           /* RFC 791: every link takes this */
 
 /* Takes on the lower MTU and sends what is in flight from `from` on again, in pieces that fit. */
 static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t from)
@@ -71,9 +74,28 @@ uint32_t tcp_pmtu_plateau(const struct tcb *c, uint16_t total_len, uint8_t heade
     return PMTU_MIN;
 }
 
+static uint16_t minutes(const struct rill_engine *e) { return (uint16_t)(e->now_us / (60 * SEC)); }
+
+/* RFC 4821 7.7 (RFC 8899 4.3 has the same for datagrams): full segments vanish again and again, and no
+ * message says why.  Then a size that nearly every path takes, and after that the floor.  A path that is dead
+ * looks the same, and pays with smaller segments for a while. */
+static bool black_hole(struct rill_engine *e, struct tcb *c)
+{
+    uint32_t mtu = c->pmtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : PMTU_FLOOR;
+    bool full = c->snd.nxt - c->snd.una >= tcp_eff_mss(c);
+    uint32_t timeouts = c->fl->rto_count + 1u; /* with this one */
+    if (!engine_has(e, RILL_FEATURE_BLACK_HOLE) || !tcp_synchronized(c) || c->snd.wnd == 0 || !full ||
+        timeouts < BLACK_HOLE_TIMEOUTS || timeouts % 2 == 0 || mtu >= c->pmtu)
+        return false;
+    engine_event(e, RILL_BLACK_HOLE, c, NULL);
+    lower(e, c, mtu, c->snd.una);
+    c->pmtu_raise_min = (uint16_t)(minutes(e) + PMTU_RAISE_MIN) | 1; /* never 0 */
+    return true;
+}
+
 void tcp_pmtu_timed_out(struct rill_engine *e, struct tcb *c)
 {
-    if (c->fl == NULL || c->fl->pending_mtu == 0)
+    if (c->fl == NULL || black_hole(e, c) || c->fl->pending_mtu == 0)
         return;
     uint32_t mtu = c->fl->pending_mtu;
     c->fl->pending_mtu = 0;
@@ -81,7 +103,7 @@ void tcp_pmtu_timed_out(struct rill_engine *e, struct tcb *c)
         lower(e, c, mtu, c->snd.una);
 }
 
-void tcp_pmtu_acked(struct tcb *c, uint32_t acked_bytes)
+void tcp_pmtu_acked(const struct rill_engine *e, struct tcb *c, uint32_t acked_bytes)
 {
     /* One ACK may cover several segments, so that this may be too much: then a claim waits for the timer that
      * need not have waited.  max_sent is what all of them were at most. */
@@ -89,4 +111,11 @@ void tcp_pmtu_acked(struct tcb *c, uint32_t acked_bytes)
     c->max_acked = (uint16_t)max_u32(c->max_acked, min_u32(size, c->max_sent));
     if (c->fl != NULL && c->fl->pending_mtu != 0 && c->snd.una >= c->fl->pending_end)
         c->fl->pending_mtu = 0;
+    /* What was lowered without a message is tried again after a while, with the next full segment. */
+    if (c->pmtu_raise_min != 0 && (int16_t)(minutes(e) - c->pmtu_raise_min) >= 0) {
+        c->pmtu_raise_min = 0;
+        c->pmtu = (uint16_t)e->config.mtu;
+        c->cc.smss = tcp_eff_mss(c);
+        c->cc.cwnd = max_u32(c->cc.cwnd, c->cc.smss);
+    }
 }

@@ -22,6 +22,6 @@ void tcp_pmtu_timed_out(struct rill_engine *e, struct tcb *c);
 
 /* SND.UNA has moved by so much: a claim about what is acknowledged now was false, and datagrams of this size
  * arrive. */
-void tcp_pmtu_acked(struct tcb *c, uint32_t acked_bytes);
+void tcp_pmtu_acked(const struct rill_engine *e, struct tcb *c, uint32_t acked_bytes);
 
 #endif

@@ -130,6 +130,42 @@ static void delack__two_mss_of_small_segments__are_acknowledged_at_once(void **s
     }
 }
 
+static void with_quick_acks(struct rill_config *config, struct tcp_opts *opts)
+{
+    (void)opts;
+    config->features |= 1u << RILL_FEATURE_QUICKACK;
+}
+
+/* "The requirement ... ACK at least every second" allows more (RFC 5681 4.2); as Linux, sixteen. */
+static void delack__quick__the_first_sixteen_full_segments_and_after_a_gap_get_one_each(void **state)
+{
+    struct rig *t = rig_established(&(struct rig_setup){.edit = with_quick_acks});
+    int64_t at = 1;
+    (void)state;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 16; i++, at += 1460) {
+            in(t, ". %lld:%lld(1460) ack 1", (long long)at, (long long)at + 1460);
+            out(t, ". 1:1(0) ack %lld", (long long)at + 1460);
+            app_read(t, 1460);
+        }
+        in(t, ". %lld:%lld(1460) ack 1", (long long)at, (long long)at + 1460);
+        out_none(t); /* the seventeenth waits for the eighteenth */
+        in(t, ". %lld:%lld(1460) ack 1", (long long)at + 1460, (long long)at + 2920);
+        out(t, ". 1:1(0) ack %lld", (long long)at + 2920);
+        app_read(t, 2920);
+        at += 2920;
+        in(t, ". %lld:%lld(1460) ack 1", (long long)at + 1460, (long long)at + 2920);
+        out(t, ". 1:1(0) ack %lld", (long long)at);
+        in(t, ". %lld:%lld(1460) ack 1", (long long)at, (long long)at + 1460);
+        out(t, ". 1:1(0) ack %lld", (long long)at + 2920);
+        app_read(t, 2920);
+        at += 2920;
+    }
+    in(t, ". %lld:%lld(100) ack 1", (long long)at, (long long)at + 100);
+    out_none(t); /* no full segment */
+    rig_end(t);
+}
+
 static void every_fourth(struct rill_config *config, struct tcp_opts *opts)
 {
     (void)opts;
@@ -328,6 +364,7 @@ int main(void)
         cmocka_unit_test(delack__pure_ack__is_never_answered),
         cmocka_unit_test(delack__second_full_segment__is_acknowledged_at_once),
         cmocka_unit_test(delack__two_mss_of_small_segments__are_acknowledged_at_once),
+        cmocka_unit_test(delack__quick__the_first_sixteen_full_segments_and_after_a_gap_get_one_each),
         cmocka_unit_test(delack__configured_for_each_fourth__waits_for_it),
         cmocka_unit_test(delack__out_of_order__gets_a_duplicate_ack_each),
         cmocka_unit_test(delack__gap_filled_in_parts__each_part_is_told_at_once),

@@ -384,10 +384,10 @@ static void too_big__segment_then_acknowledged__was_a_lie(void **state)
     make_error(UNREACHABLE, 4, 576, w.c->snd.una + TEXT, 1500);
     message_input(w.e, &error);
     w.c->snd.una += TEXT; /* the one before it arrived: says nothing */
-    tcp_pmtu_acked(w.c, TEXT);
+    tcp_pmtu_acked(w.e, w.c, TEXT);
     assert_int_equal(w.c->fl->pending_mtu, 576);
     w.c->snd.una += TEXT;
-    tcp_pmtu_acked(w.c, TEXT);
+    tcp_pmtu_acked(w.e, w.c, TEXT);
     assert_int_equal(w.c->fl->pending_mtu, 0);
     tcp_pmtu_timed_out(w.e, w.c);
     assert_int_equal(w.c->pmtu, 1500);
@@ -401,11 +401,11 @@ static void acked__size__is_at_most_what_was_sent(void **state)
     set_up(&w, RILL_ESTABLISHED, 3);
     w.c->max_sent = 1000;
     w.c->max_acked = 68;
-    tcp_pmtu_acked(w.c, 100);
+    tcp_pmtu_acked(w.e, w.c, 100);
     assert_int_equal(w.c->max_acked, 140); /* RFC 5927 7.3.5: 100 bytes are a datagram of 140 */
-    tcp_pmtu_acked(w.c, 50);
+    tcp_pmtu_acked(w.e, w.c, 50);
     assert_int_equal(w.c->max_acked, 140);
-    tcp_pmtu_acked(w.c, 5 * TEXT);
+    tcp_pmtu_acked(w.e, w.c, 5 * TEXT);
     assert_int_equal(w.c->max_acked, 1000);
     tear_down(&w);
 }
