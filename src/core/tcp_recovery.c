@@ -29,6 +29,15 @@ void recovery_start(struct tcb *c)
     }
 }
 
+/* RFC 8985 8: the reordering timer stays, and what moves is the timeout behind it. */
+static void restart_timeout(struct rill_engine *e, struct tcb *c)
+{
+    rill_time reorder_us = c->fl->xmit_kind == XMIT_REORDER ? c->timer[TIMER_XMIT] : RILL_NEVER;
+    timer_restart(e, c);
+    if (reorder_us != RILL_NEVER)
+        timer_reorder(e, c, reorder_us);
+}
+
 static void mark_first_segment(struct rill_engine *e, struct tcb *c, enum rill_why why)
 {
     struct flight *fl = c->fl;
@@ -139,7 +148,7 @@ void recovery_resent(struct rill_engine *e, struct tcb *c, uint64_t begin, uint6
     }
     undo->resent += (uint32_t)(end - begin);
     if (begin == c->snd.una && rack_on(e, c))
-        timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
+        restart_timeout(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }
 
 /* ---- Growing ------------------------------------------------------------------------------------------- */
@@ -261,7 +270,7 @@ static void enter_recovery(struct rill_engine *e, struct tcb *c, const struct ac
     fl->recovery = true;
     fl->rexmit_now = true;
     e->drain = true;
-    timer_restart(e, c);
+    restart_timeout(e, c);
 }
 
 /* The window while recovery lasts. */
@@ -278,7 +287,7 @@ static void pace_recovery(const struct rill_engine *e, struct tcb *c, const stru
 }
 
 /* RFC 6675 5: an ACK beyond the RecoveryPoint; after a timeout 5.1. */
-static void leave_recovery(struct tcb *c)
+static void leave_recovery(struct tcb *c, bool widened)
 {
     struct flight *fl = c->fl;
     if (!(fl->recovery || fl->timed_out) || c->snd.una < fl->recover)
@@ -286,7 +295,8 @@ static void leave_recovery(struct tcb *c)
     if (fl->recovery)
         c->cc.cwnd = c->cc.ssthresh;
     fl->recovery = fl->timed_out = false;
-    rack_recovered(c);
+    if (!widened) /* RFC 8985 6.2 step 4: "else if" */
+        rack_recovered(c);
 }
 
 /* Losses are known, by an ACK or by the reordering timer. */
@@ -306,7 +316,7 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
 {
     struct flight *fl = c->fl;
     uint32_t lost;
-    bool was_recovering, spurious;
+    bool was_recovering, widened, spurious;
     if (news->acked_bytes != 0)
         fl->dup_acks = 0;
     if (news->sacked) {
@@ -314,9 +324,9 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
         if (fl->dup_acks < UINT8_MAX)
             fl->dup_acks++;
     }
-    rack_delivered(e, c, news);
+    widened = rack_delivered(e, c, news);
     was_recovering = fl->recovery;
-    leave_recovery(c);
+    leave_recovery(c, widened);
     spurious = was_spurious(c, news);
     if (spurious)
         take_back(e, c, news);
@@ -343,14 +353,13 @@ void recovery_reorder_timeout(struct rill_engine *e, struct tcb *c)
 /* RFC 6298 5.2, 5.3; RFC 8985 7.2. */
 static void rearm(struct rill_engine *e, struct tcb *c, bool moved, bool restart)
 {
-    bool reordering = c->fl->xmit_kind == XMIT_REORDER && c->timer[TIMER_XMIT] != RILL_NEVER;
     if (tcp_flight(c) == 0) {
         if (moved)
             timer_stop(c, TIMER_XMIT);
         return;
     }
-    if (restart && !reordering)
-        timer_restart(e, c);
+    if (restart)
+        restart_timeout(e, c);
     if (restart && rack_on(e, c))
         rack_arm_probe(e, c);
 }
