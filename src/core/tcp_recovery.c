@@ -176,16 +176,25 @@ static void grow(struct rill_engine *e, struct tcb *c, const struct ack_news *ne
         c->cc.ops->on_ack(&c->cc, &ack);
 }
 
-/* RFC 3168 6.1.2: as a loss, but once in a window and with nothing to repair. */
-static void marked(struct rill_engine *e, struct tcb *c)
+/* RFC 3168 6.1.2: as a loss, but once in a window and with nothing to repair.  DEVIATES: a window of one
+ * segment is not stretched over a retransmission timeout, which is 200 round trips on a short path (as in
+ * Linux). */
+static void marked(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes)
 {
     struct flight *fl = c->fl;
     if (fl->recovery || fl->timed_out || c->snd.una <= fl->ecn_recover)
         return;
     engine_event(e, RILL_ECE_IN, c, NULL);
-    reduce(e, c, CC_ECN, tcp_flight(c));
-    c->cc.cwnd = c->cc.ssthresh;
+    reduce(e, c, CC_ECN, tcp_flight(c) + acked_bytes);
+    c->cc.cwnd = min_u32(c->cc.cwnd, c->cc.ssthresh);
     fl->ecn_recover = c->snd.nxt;
+}
+
+/* A loss, where no mark has told of the same window already (RFC 3168 6.1.2). */
+static void reduce_for_loss(struct rill_engine *e, struct tcb *c)
+{
+    if (c->snd.una >= c->fl->ecn_recover)
+        reduce(e, c, CC_LOSS, tcp_flight(c));
 }
 
 /* ---- Without SACK: RFC 5681 3.2, RFC 6582 -------------------------------------------------------------- */
@@ -244,7 +253,7 @@ static void newreno_dup_ack(struct rill_engine *e, struct tcb *c)
         return;
     }
     engine_event(e, RILL_FAST_RETRANSMIT, c, NULL);
-    reduce(e, c, CC_LOSS, tcp_flight(c));
+    reduce_for_loss(e, c);
     c->cc.cwnd = c->cc.ssthresh + DUP_THRESH * c->cc.smss;
     fl->recover = c->snd.nxt;
     fl->recovery = true;
@@ -263,7 +272,7 @@ static void enter_recovery(struct rill_engine *e, struct tcb *c, const struct ac
     uint32_t earlier = fl->sb.sacked.bytes; /* what was SACKed before this ACK will not be delivered again */
     uint32_t sacked_now = news->delivery.bytes - min_u32(news->delivery.bytes, news->acked_bytes);
     engine_event(e, RILL_RECOVERY, c, NULL);
-    reduce(e, c, CC_LOSS, tcp_flight(c));
+    reduce_for_loss(e, c);
     earlier -= min_u32(earlier, sacked_now);
     prr_start(&fl->prr, tcp_flight(c) - earlier + news->acked_bytes);
     fl->recover = c->snd.nxt;
@@ -376,7 +385,7 @@ void recovery_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segment
             fl->xmit_kind = XMIT_RTO; /* detection arms it again if it still has to */
     }
     if (news->ece)
-        marked(e, c);
+        marked(e, c, news->acked_bytes);
     if (rack_on(e, c))
         rack_ack(e, c, seg, news);
     else if (news->acked_bytes != 0)
