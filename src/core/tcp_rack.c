@@ -87,19 +87,20 @@ static bool ambiguous(struct rill_engine *e, const struct tcb *c, const struct a
 }
 
 /* Step 4, of which reo_wnd itself is computed when it is needed. */
-static void widen(struct tcb *c, const struct ack_news *news)
+static bool widen(struct tcb *c, const struct ack_news *news)
 {
     struct rack *rack = &c->fl->rack;
     if (rack->dsack_round != 0 && c->snd.una >= rack->dsack_round)
         rack->dsack_round = 0;
-    if (rack->dsack_round == 0 && news->dsack_begin < news->dsack_end) {
-        rack->dsack_round = c->snd.nxt;
-        rack->reo_wnd_mult = (uint8_t)min_u32(max_u32(rack->reo_wnd_mult, 1) + 1u, UINT8_MAX);
-        rack->reo_wnd_persist = REO_WND_PERSIST;
-    }
+    if (rack->dsack_round != 0 || news->dsack_begin >= news->dsack_end)
+        return false;
+    rack->dsack_round = c->snd.nxt;
+    rack->reo_wnd_mult = (uint8_t)min_u32(max_u32(rack->reo_wnd_mult, 1) + 1u, UINT8_MAX);
+    rack->reo_wnd_persist = REO_WND_PERSIST;
+    return true;
 }
 
-void rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news *news)
+bool rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news *news)
 {
     struct flight *fl = c->fl;
     struct rack *rack = &fl->rack;
@@ -118,7 +119,7 @@ void rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news 
         rack->fack = max_u64(rack->fack, fl->sb.sacked.v[fl->sb.sacked.count - 1].end);
     if (news->rtt_us != 0 || again || d->any_first)
         rack->tlp_spent = false;
-    widen(c, news);
+    return widen(c, news);
 }
 
 void rack_recovered(struct tcb *c)
@@ -145,8 +146,8 @@ uint32_t rack_detect(struct rill_engine *e, struct tcb *c)
     rill_time next_us;
     uint64_t window_us;
     uint32_t lost;
-    if (rack->end == 0 || (fl->sb.sacked.count == 0 && fl->sb.again.count == 0))
-        return 0; /* all that is out was sent after what has arrived */
+    if (rack->end == 0)
+        return 0; /* nothing has arrived */
     window_us = (uint64_t)rack->rtt_us + reo_wnd_us(c);
     lost = scoreboard_judge(&fl->sb, &e->mem, rack->xmit_us, rack->end,
                             e->now_us > window_us ? e->now_us - window_us : 0, &next_us);

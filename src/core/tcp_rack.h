@@ -31,8 +31,8 @@ static inline bool rack_on(const struct rill_engine *e, const struct tcb *c)
 void rack_read_sacks(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
                      struct ack_news *news);
 
-/* RFC 8985 6.2 steps 1 to 3, and D-SACK's part of step 4. */
-void rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news *news);
+/* RFC 8985 6.2 steps 1 to 3, and D-SACK's part of step 4: true if the window is wider now. */
+bool rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news *news);
 
 /* Fast or RTO recovery has ended: RFC 8985 6.2 step 4, the persistence of the wider window. */
 void rack_recovered(struct tcb *c);

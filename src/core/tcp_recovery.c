@@ -29,6 +29,15 @@ void recovery_start(struct tcb *c)
     }
 }
 
+/* RFC 8985 8: the reordering timer stays, and what moves is the timeout behind it. */
+static void restart_timeout(struct rill_engine *e, struct tcb *c)
+{
+    rill_time reorder_us = c->fl->xmit_kind == XMIT_REORDER ? c->timer[TIMER_XMIT] : RILL_NEVER;
+    timer_restart(e, c);
+    if (reorder_us != RILL_NEVER)
+        timer_reorder(e, c, reorder_us);
+}
+
 static void mark_first_segment(struct rill_engine *e, struct tcb *c, enum rill_why why)
 {
     struct flight *fl = c->fl;
@@ -139,7 +148,7 @@ void recovery_resent(struct rill_engine *e, struct tcb *c, uint64_t begin, uint6
     }
     undo->resent += (uint32_t)(end - begin);
     if (begin == c->snd.una && rack_on(e, c))
-        timer_restart(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
+        restart_timeout(e, c); /* RFC 6298 5: nothing is resent earlier than one RTO after it was sent last */
 }
 
 /* ---- Growing ------------------------------------------------------------------------------------------- */
@@ -167,16 +176,25 @@ static void grow(struct rill_engine *e, struct tcb *c, const struct ack_news *ne
         c->cc.ops->on_ack(&c->cc, &ack);
 }
 
-/* RFC 3168 6.1.2: as a loss, but once in a window and with nothing to repair. */
-static void marked(struct rill_engine *e, struct tcb *c)
+/* RFC 3168 6.1.2: as a loss, but once in a window and with nothing to repair.  DEVIATES: a window of one
+ * segment is not stretched over a retransmission timeout, which is 200 round trips on a short path (as in
+ * Linux). */
+static void marked(struct rill_engine *e, struct tcb *c, uint32_t acked_bytes)
 {
     struct flight *fl = c->fl;
     if (fl->recovery || fl->timed_out || c->snd.una <= fl->ecn_recover)
         return;
     engine_event(e, RILL_ECE_IN, c, NULL);
-    reduce(e, c, CC_ECN, tcp_flight(c));
-    c->cc.cwnd = c->cc.ssthresh;
+    reduce(e, c, CC_ECN, tcp_flight(c) + acked_bytes);
+    c->cc.cwnd = min_u32(c->cc.cwnd, c->cc.ssthresh);
     fl->ecn_recover = c->snd.nxt;
+}
+
+/* A loss, where no mark has told of the same window already (RFC 3168 6.1.2). */
+static void reduce_for_loss(struct rill_engine *e, struct tcb *c)
+{
+    if (c->snd.una >= c->fl->ecn_recover)
+        reduce(e, c, CC_LOSS, tcp_flight(c));
 }
 
 /* ---- Without SACK: RFC 5681 3.2, RFC 6582 -------------------------------------------------------------- */
@@ -235,7 +253,7 @@ static void newreno_dup_ack(struct rill_engine *e, struct tcb *c)
         return;
     }
     engine_event(e, RILL_FAST_RETRANSMIT, c, NULL);
-    reduce(e, c, CC_LOSS, tcp_flight(c));
+    reduce_for_loss(e, c);
     c->cc.cwnd = c->cc.ssthresh + DUP_THRESH * c->cc.smss;
     fl->recover = c->snd.nxt;
     fl->recovery = true;
@@ -254,14 +272,14 @@ static void enter_recovery(struct rill_engine *e, struct tcb *c, const struct ac
     uint32_t earlier = fl->sb.sacked.bytes; /* what was SACKed before this ACK will not be delivered again */
     uint32_t sacked_now = news->delivery.bytes - min_u32(news->delivery.bytes, news->acked_bytes);
     engine_event(e, RILL_RECOVERY, c, NULL);
-    reduce(e, c, CC_LOSS, tcp_flight(c));
+    reduce_for_loss(e, c);
     earlier -= min_u32(earlier, sacked_now);
     prr_start(&fl->prr, tcp_flight(c) - earlier + news->acked_bytes);
     fl->recover = c->snd.nxt;
     fl->recovery = true;
     fl->rexmit_now = true;
     e->drain = true;
-    timer_restart(e, c);
+    restart_timeout(e, c);
 }
 
 /* The window while recovery lasts. */
@@ -278,7 +296,7 @@ static void pace_recovery(const struct rill_engine *e, struct tcb *c, const stru
 }
 
 /* RFC 6675 5: an ACK beyond the RecoveryPoint; after a timeout 5.1. */
-static void leave_recovery(struct tcb *c)
+static void leave_recovery(struct tcb *c, bool widened)
 {
     struct flight *fl = c->fl;
     if (!(fl->recovery || fl->timed_out) || c->snd.una < fl->recover)
@@ -286,7 +304,8 @@ static void leave_recovery(struct tcb *c)
     if (fl->recovery)
         c->cc.cwnd = c->cc.ssthresh;
     fl->recovery = fl->timed_out = false;
-    rack_recovered(c);
+    if (!widened) /* RFC 8985 6.2 step 4: "else if" */
+        rack_recovered(c);
 }
 
 /* Losses are known, by an ACK or by the reordering timer. */
@@ -306,7 +325,7 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
 {
     struct flight *fl = c->fl;
     uint32_t lost;
-    bool was_recovering, spurious;
+    bool was_recovering, widened, spurious;
     if (news->acked_bytes != 0)
         fl->dup_acks = 0;
     if (news->sacked) {
@@ -314,9 +333,9 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
         if (fl->dup_acks < UINT8_MAX)
             fl->dup_acks++;
     }
-    rack_delivered(e, c, news);
+    widened = rack_delivered(e, c, news);
     was_recovering = fl->recovery;
-    leave_recovery(c);
+    leave_recovery(c, widened);
     spurious = was_spurious(c, news);
     if (spurious)
         take_back(e, c, news);
@@ -343,14 +362,13 @@ void recovery_reorder_timeout(struct rill_engine *e, struct tcb *c)
 /* RFC 6298 5.2, 5.3; RFC 8985 7.2. */
 static void rearm(struct rill_engine *e, struct tcb *c, bool moved, bool restart)
 {
-    bool reordering = c->fl->xmit_kind == XMIT_REORDER && c->timer[TIMER_XMIT] != RILL_NEVER;
     if (tcp_flight(c) == 0) {
         if (moved)
             timer_stop(c, TIMER_XMIT);
         return;
     }
-    if (restart && !reordering)
-        timer_restart(e, c);
+    if (restart)
+        restart_timeout(e, c);
     if (restart && rack_on(e, c))
         rack_arm_probe(e, c);
 }
@@ -367,7 +385,7 @@ void recovery_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segment
             fl->xmit_kind = XMIT_RTO; /* detection arms it again if it still has to */
     }
     if (news->ece)
-        marked(e, c);
+        marked(e, c, news->acked_bytes);
     if (rack_on(e, c))
         rack_ack(e, c, seg, news);
     else if (news->acked_bytes != 0)
