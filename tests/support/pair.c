@@ -27,7 +27,8 @@ void pair_defaults(struct pair *pair)
         side->seed = 1 + (uint64_t)i;
         side->latency_us = 50;
         rill_config_default(&side->config);
-        side->config.features &= ~(1u << RILL_FEATURE_TLP); /* the timer that is looked at is the timeout's */
+        /* The timer that tests look at is the timeout's, and segments keep their size. */
+        side->config.features &= ~(1u << RILL_FEATURE_TLP | 1u << RILL_FEATURE_BLACK_HOLE);
         side->config.addr = PAIR_ADDR(i);
         side->config.prefix_len = 24;
     }
