@@ -31,8 +31,10 @@ static void take_rtt(struct rill_engine *e, struct tcb *c, struct ack_news *news
     } else if (news->has_echo) {
         sample_us = news->echo_us;
     }
-    if (sample_us != 0)
-        rtt_sample(&c->rtt, sample_us, e->config.rto_min_us, e->config.rto_max_us);
+    if (sample_us == 0)
+        return;
+    rtt_sample(&c->rtt, sample_us, e->config.rto_min_us, e->config.rto_max_us);
+    fl->rack.tlp_spent = false; /* RFC 8985 7.3 */
 }
 
 /* The shortest round trip, and each one for the congestion control: of what was sent once, by the last of

@@ -117,7 +117,7 @@ bool rack_delivered(struct rill_engine *e, struct tcb *c, const struct ack_news 
     rack->fack = max_u64(rack->fack, c->snd.una);
     if (fl->sb.sacked.count != 0)
         rack->fack = max_u64(rack->fack, fl->sb.sacked.v[fl->sb.sacked.count - 1].end);
-    if (news->rtt_us != 0 || again || d->any_first)
+    if (news->rtt_us != 0)
         rack->tlp_spent = false;
     return widen(c, news);
 }
@@ -195,7 +195,8 @@ void rack_send_probe(struct rill_engine *e, struct tcb *c)
 {
     struct flight *fl = c->fl;
     uint64_t begin = c->snd.nxt - min_u64(tcp_flight(c), tcp_eff_mss(c));
-    bool more = c->snd.end > c->snd.nxt && c->snd.una + c->snd.wnd > c->snd.nxt;
+    bool more = c->snd.end > c->snd.nxt &&
+                c->snd.una + c->snd.wnd >= min_u64(c->snd.end, c->snd.nxt + tcp_eff_mss(c));
     engine_event(e, RILL_LOSS_PROBE, c, NULL);
     fl->rack.tlp_spent = true;
     if (more) {

@@ -278,6 +278,7 @@ static void enter_recovery(struct rill_engine *e, struct tcb *c, const struct ac
     fl->recover = c->snd.nxt;
     fl->recovery = true;
     fl->rexmit_now = true;
+    fl->rack.tlp_end = 0; /* RFC 8985 7.1: what the probe finds is part of this loss */
     e->drain = true;
     restart_timeout(e, c);
 }
