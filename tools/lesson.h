@@ -29,10 +29,10 @@ struct lesson {
     const char *in, *out; /* link settings at the start */
     enum lesson_picture picture;
     unsigned ladder, why; /* so many lines of each on the terminal */
+    uint32_t features;    /* bits 1 << enum rill_feature; window scaling is always on, all others are off */
     bool ladder_of_first; /* of connection 1, too, not only of the one that carried the most */
+    bool cubic;           /* else Reno, which is simpler to follow */
     unsigned rcvbuf_bytes, peer_rcvbuf_bytes, msl_ms; /* 0: the default */
-    uint32_t features; /* bits 1 << enum rill_feature; window scaling is always on, all others are off */
-    bool cubic;        /* else Reno, which is simpler to follow */
     void (*drive)(struct stage *stage);
     struct claim claims[LESSON_CLAIMS];
     /* What no pattern can say.  True, and the fact in words with its numbers; or false, and what is wrong. */

@@ -4,7 +4,7 @@
  * Tracing changes nothing: no number that another file reads depends on whether somebody looks. */
 #include "engine.h"
 
-_Static_assert((int)RILL_SACK_BLOCKS == (int)TCP_SACK_BLOCKS, "the trace has room for all blocks");
+_Static_assert((int)RILL_SACK_BLOCKS >= TCP_SACK_BLOCKS, "the trace has room for all blocks");
 
 #define CHALLENGE_PERIOD_MS 500u
 #define CHALLENGES_PER_SECOND 1000u

@@ -275,7 +275,7 @@ static void tcp_congestion__of_a_connection__takes_effect_at_once(void **state)
     run_ms(t, 100);
     assert_int_equal(recv_from(t->them, theirs, &byte, 1, 0), 1);
     assert_int_equal(sock_setsockopt(t->them, t->listener, IPPROTO_TCP, TCP_CONGESTION, "reno", 4), 0);
-    s = connected(t, &accepted);
+    (void)connected(t, &accepted);
     char name[16];
     socklen_t len = sizeof name;
     assert_int_equal(sock_getsockopt(t->them, accepted, IPPROTO_TCP, TCP_CONGESTION, name, &len), 0);

@@ -12,36 +12,36 @@ static void with_ts(struct rill_config *config, struct tcp_opts *opts)
 
 /* The table of RFC 6191 2.  The old connection's FIN was number 1, its last timestamp 1000. */
 static const struct {
-    bool old_ts;     /* the previous incarnation used timestamps */
-    int seq;         /* of the SYN */
-    const char *opt; /* and its options */
+    int seq;     /* of the SYN */
+    bool old_ts; /* the previous incarnation used timestamps */
     bool honoured;
+    const char *opt; /* the SYN's options */
 } table[] = {
     /* Both with timestamps: a later one decides, whatever the number. */
-    {true, 2, "<mss 1460,nop,nop,TS val 1001 ecr 0>", true},
-    {true, 1, "<mss 1460,nop,nop,TS val 1001 ecr 0>", true},
-    {true, -100000, "<mss 1460,nop,nop,TS val 1001 ecr 0>", true},
+    {2, true, true, "<mss 1460,nop,nop,TS val 1001 ecr 0>"},
+    {1, true, true, "<mss 1460,nop,nop,TS val 1001 ecr 0>"},
+    {-100000, true, true, "<mss 1460,nop,nop,TS val 1001 ecr 0>"},
     /* The same one: the number decides. */
-    {true, 2, "<mss 1460,nop,nop,TS val 1000 ecr 0>", true},
-    {true, 1, "<mss 1460,nop,nop,TS val 1000 ecr 0>", false},
-    {true, -5, "<mss 1460,nop,nop,TS val 1000 ecr 0>", false},
+    {2, true, true, "<mss 1460,nop,nop,TS val 1000 ecr 0>"},
+    {1, true, false, "<mss 1460,nop,nop,TS val 1000 ecr 0>"},
+    {-5, true, false, "<mss 1460,nop,nop,TS val 1000 ecr 0>"},
     /* An earlier one: no number helps. */
-    {true, 2, "<mss 1460,nop,nop,TS val 999 ecr 0>", false},
-    {true, 100000, "<mss 1460,nop,nop,TS val 999 ecr 0>", false},
+    {2, true, false, "<mss 1460,nop,nop,TS val 999 ecr 0>"},
+    {100000, true, false, "<mss 1460,nop,nop,TS val 999 ecr 0>"},
     /* 2^31 on: not later. */
-    {true, 1, "<mss 1460,nop,nop,TS val 2147484648 ecr 0>", false},
-    {true, 1, "<mss 1460,nop,nop,TS val 2147484647 ecr 0>", true},
+    {1, true, false, "<mss 1460,nop,nop,TS val 2147484648 ecr 0>"},
+    {1, true, true, "<mss 1460,nop,nop,TS val 2147484647 ecr 0>"},
     /* The new one without: the number. */
-    {true, 2, "<mss 1460>", true},
-    {true, 1, "<mss 1460>", false},
+    {2, true, true, "<mss 1460>"},
+    {1, true, false, "<mss 1460>"},
     /* The old one without, the new one with: always. */
-    {false, 2, "<mss 1460,nop,nop,TS val 7 ecr 0>", true},
-    {false, 1, "<mss 1460,nop,nop,TS val 7 ecr 0>", true},
-    {false, -100000, "<mss 1460,nop,nop,TS val 7 ecr 0>", true},
+    {2, false, true, "<mss 1460,nop,nop,TS val 7 ecr 0>"},
+    {1, false, true, "<mss 1460,nop,nop,TS val 7 ecr 0>"},
+    {-100000, false, true, "<mss 1460,nop,nop,TS val 7 ecr 0>"},
     /* Neither: the number. */
-    {false, 2, "<mss 1460>", true},
-    {false, 1, "<mss 1460>", false},
-    {false, -100000, "<mss 1460>", false},
+    {2, false, true, "<mss 1460>"},
+    {1, false, false, "<mss 1460>"},
+    {-100000, false, false, "<mss 1460>"},
 };
 
 static void try_row(size_t i, bool record)

@@ -164,7 +164,7 @@ static void cubic__minutes_of_little_data__are_no_growth_afterwards(void **state
     for (unsigned int k = 0; k < 2000; k++)
         sent = round_trip(t, sent, 1);
     assert_in_range(cwnd(t), 10 * SMSS, 11 * SMSS);
-    sent = round_trip(t, sent, cwnd(t) / SMSS);
+    (void)round_trip(t, sent, cwnd(t) / SMSS);
     assert_in_range(cwnd(t), 10 * SMSS, 12 * SMSS);
     rig_end(t);
 }

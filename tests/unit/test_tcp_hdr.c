@@ -346,7 +346,7 @@ static void build__syn_options__are_in_linux_order_and_padded_to_words(void **st
         struct rill_packet out;
         struct tcp_build build = example();
         uint32_t opt_len = 0;
-#define ADD(bytes) (memcpy(opt + opt_len, bytes, sizeof bytes), opt_len += sizeof bytes)
+#define ADD(bytes) (memcpy(opt + opt_len, (bytes), sizeof(bytes)), opt_len += sizeof(bytes))
         build.flags = RILL_SYN;
         if (which & 1) {
             build.mss = 1460;
