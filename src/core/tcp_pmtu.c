@@ -10,10 +10,11 @@
 /* A path below this is a lie more often than a path: it would cost 40 bytes of headers for each 28 of text.
  * Linux has the same floor. */
 #define PMTU_FLOOR 552u
-#define BLACK_HOLE_MTU 1024u   /* RFC 4821 7.2: search_low */
-#define BLACK_HOLE_TIMEOUTS 3u /* RFC 9293 3.8.3: R1 */
-#define PMTU_RAISE_MIN 10u     /* RFC 4821 7.7, RFC 1191 6.3: another try after ten minutes */
-#define PMTU_MIN 68u           /* RFC 791: every link takes this */
+#define BLACK_HOLE_MTU 1024u /* RFC 4821 7.2: search_low */
+#define TIMEOUTS_UNPROVED 3u /* RFC 9293 3.8.3: R1 */
+#define TIMEOUTS_PROVED 9u   /* where full segments have arrived before, bad luck is likelier for long */
+#define PMTU_RAISE_MIN 10u   /* RFC 4821 7.7, RFC 1191 6.3: another try after ten minutes */
+#define PMTU_MIN 68u         /* RFC 791: every link takes this */
 
 /* Takes on the lower MTU and sends what is in flight from `from` on again, in pieces that fit. */
 static void lower(struct rill_engine *e, struct tcb *c, uint32_t mtu, uint64_t from)
@@ -83,9 +84,11 @@ static bool black_hole(struct rill_engine *e, struct tcb *c)
 {
     uint32_t mtu = c->pmtu > BLACK_HOLE_MTU ? BLACK_HOLE_MTU : PMTU_FLOOR;
     bool full = c->snd.nxt - c->snd.una >= tcp_eff_mss(c);
+    bool proved = c->max_acked >= IP4_HEADER_LEN + TCP_HEADER_LEN + tcp_ts_len(c) + tcp_eff_mss(c);
+    uint32_t first = proved ? TIMEOUTS_PROVED : TIMEOUTS_UNPROVED;
     uint32_t timeouts = c->fl->rto_count + 1u; /* with this one */
     if (!engine_has(e, RILL_FEATURE_BLACK_HOLE) || !tcp_synchronized(c) || c->snd.wnd == 0 || !full ||
-        timeouts < BLACK_HOLE_TIMEOUTS || timeouts % 2 == 0 || mtu >= c->pmtu)
+        timeouts < first || (timeouts - first) % 2 != 0 || mtu >= c->pmtu)
         return false;
     engine_event(e, RILL_BLACK_HOLE, c, NULL);
     lower(e, c, mtu, c->snd.una);

@@ -35,6 +35,24 @@ static void full_segments_vanish__third_and_fifth_timeout__get_smaller_ones(void
     rig_end(t);
 }
 
+/* Where one has arrived, it is random loss for a long time: smaller segments would only be slower. */
+static void full_segments_had_arrived__ninth_timeout__gets_smaller_ones(void **state)
+{
+    struct rig *t = rig_established(&setup);
+    (void)state;
+    app_write(t, 3 * SMSS);
+    out_segments(t, 0, 2);
+    out(t, "P. %u:%u(%u) ack 1", start_of(2), start_of(3), SMSS);
+    ack(t, 1);
+    mark(t);
+    for (unsigned int n = 1; n <= 8; n++)
+        out_segment_at(t, timeout_at(n), 1);
+    expect_counted(t, RILL_BLACK_HOLE, 0);
+    out_at(t, timeout_at(9), ". %u:%u(%u) ack 1", start_of(1), start_of(1) + LOW, LOW);
+    expect_counted(t, RILL_BLACK_HOLE, 1);
+    rig_end(t);
+}
+
 static void small_segment_vanishes__is_no_black_hole(void **state)
 {
     struct rig *t = rig_established(&setup);
@@ -87,6 +105,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_segments_vanish__third_and_fifth_timeout__get_smaller_ones),
+        cmocka_unit_test(full_segments_had_arrived__ninth_timeout__gets_smaller_ones),
         cmocka_unit_test(small_segment_vanishes__is_no_black_hole),
         cmocka_unit_test(without_the_feature__size_stays),
         cmocka_unit_test(ten_minutes_later__full_segments_are_tried_again),
