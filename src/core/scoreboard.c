@@ -115,10 +115,12 @@ static void supersede(struct scoreboard *sb, uint64_t begin, uint64_t end)
         struct sent *sent = sends_at(&sb->again, i);
         if (sent->end <= begin || end <= sent->begin)
             continue;
-        if (max_u64(sent->begin, una) < begin)
+        if (max_u64(sent->begin, una) < begin) {
+            sb->untimed = sb->untimed || end < sent->end;
             sent->end = begin;
-        else
+        } else {
             sent->begin = min_u64(end, sent->end);
+        }
     }
 }
 
@@ -151,8 +153,8 @@ static void sent_again(struct scoreboard *sb, struct mem *mem, struct sent sent)
     struct sent *last = sb->again.count ? sends_at(&sb->again, sb->again.count - 1) : NULL;
     if (last && last->end == sent.begin && last->at_us == sent.at_us)
         last->end = sent.end;
-    else
-        (void)sends_append(&sb->again, mem, sent);
+    else if (!sends_append(&sb->again, mem, sent))
+        sb->untimed = true;
 }
 
 static void sent_first(struct scoreboard *sb, struct mem *mem, struct sent sent)
@@ -399,9 +401,14 @@ void scoreboard_lose_all(struct scoreboard *sb, struct mem *mem, uint64_t una, u
     sb->again.head = sb->again.count = 0;
     sb->judged_first = sb->first.count;
     sb->judged_to = nxt;
+    sb->untimed = false;
 }
 
-void scoreboard_forget_sacks(struct scoreboard *sb) { ranges_empty(&sb->sacked); }
+void scoreboard_forget_sacks(struct scoreboard *sb)
+{
+    ranges_empty(&sb->sacked);
+    sb->untimed = true;
+}
 
 void scoreboard_find_all(struct scoreboard *sb, struct mem *mem)
 {

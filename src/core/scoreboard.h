@@ -34,7 +34,10 @@ struct sends {
 struct scoreboard {
     struct sends first, again;
     uint32_t judged_first; /* how many records of `first`, from its head on, are judged */
-    uint64_t judged_to;    /* and up to where: only a part of the next one, if it is beyond its begin */
+    /* Something is neither SACKed nor lost and will not be judged again: the time of its copy is not kept, or
+     * it was SACKed when its turn came.  The next timeout takes all for lost. */
+    bool untimed;
+    uint64_t judged_to; /* and up to where: only a part of the next one, if it is beyond its begin */
     struct ranges sacked, lost, resent;
 };
 

@@ -46,8 +46,7 @@ void rack_read_sacks(struct rill_engine *e, struct tcb *c, const struct tcp_segm
             }
             continue;
         }
-        left = max_u64(left, c->snd.una);
-        if (left < right)
+        if (left > c->snd.una) /* what begins there would have been acknowledged; below it is old */
             (void)scoreboard_sacked(&c->fl->sb, &e->mem, left, right, &news->delivery);
     }
     news->sacked = c->fl->sb.sacked.bytes > before;
@@ -167,7 +166,7 @@ void rack_timeout(struct rill_engine *e, struct tcb *c)
     uint64_t window_us = (uint64_t)fl->rack.rtt_us + reo_wnd_us(c);
     rill_time next_us;
     (void)scoreboard_lose(&fl->sb, &e->mem, c->snd.una, min_u64(c->snd.nxt, c->snd.una + tcp_eff_mss(c)));
-    if (fl->rack.end == 0 || window_us >= e->now_us || fl->rto_count > 1)
+    if (fl->rack.end == 0 || fl->sb.untimed || window_us >= e->now_us || fl->rto_count > 1)
         scoreboard_lose_all(&fl->sb, &e->mem, c->snd.una, c->snd.nxt);
     else
         (void)scoreboard_judge(&fl->sb, &e->mem, RILL_NEVER - 1, c->snd.nxt, e->now_us - window_us, &next_us);

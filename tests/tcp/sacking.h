@@ -1,8 +1,10 @@
 /* sacking.h - for tests of a sender that hears SACK blocks: segments as in sending.h, and a round trip of
- * 100 ms that the handshake has measured, so that SRTT = min_RTT = 100 ms and RTO = 300 ms (RFC 6298 2.2). */
+ * 100 ms that the handshake has measured, so that SRTT = min_RTT = 100 ms and RTO = 300 ms (RFC 6298 2.2);
+ * and a peer that answers by itself. */
 #ifndef SACKING_H
 #define SACKING_H
 
+#include "rig.h"
 #include "sending.h"
 
 #define RTT (100 * MS)
@@ -62,6 +64,74 @@ static inline void lost_is(struct rig *t, uint32_t bytes)
     uint32_t got = t->peer[0].c->fl->sb.lost.bytes;
     if (got != bytes)
         rig_fail(t, "expected %u bytes marked lost, got %u", bytes, got);
+}
+
+/* A peer behind a path of 100 ms, whose ACKs take no time: which of the first 32 segments it holds, and what
+ * is on its way to it. */
+struct path {
+    bool holds[33];
+    unsigned int coming[64], n;
+    rill_time due_us[64];
+};
+
+static inline void path_sends(struct rig *t, struct path *p, unsigned int k)
+{
+    if (p->n == 64 || k >= 32)
+        rig_fail(t, "too much for this path");
+    p->due_us[p->n] = t->now_us + RTT;
+    p->coming[p->n++] = k;
+}
+
+/* Takes what has left; of segments whose number is a bit of `lost` nothing arrives. */
+static inline void path_takes(struct rig *t, struct path *p, uint32_t lost)
+{
+    while (t->queued != 0) {
+        unsigned int k = (take(t)->seq - t->peer[0].iss - 1) / SMSS;
+        if ((lost >> k & 1) == 0)
+            path_sends(t, p, k);
+    }
+}
+
+/* The oldest one arrives, and is acknowledged: RFC 2018 4, with the newest block. */
+static inline void path_delivers(struct rig *t, struct path *p)
+{
+    unsigned int k = p->coming[0], first = 0, begin = k, end = k;
+    p->n--;
+    memmove(p->coming, p->coming + 1, p->n * sizeof *p->coming);
+    memmove(p->due_us, p->due_us + 1, p->n * sizeof *p->due_us);
+    p->holds[k] = true;
+    while (p->holds[first])
+        first++;
+    while (begin > 0 && p->holds[begin - 1])
+        begin--;
+    while (p->holds[end])
+        end++;
+    if (k > first)
+        sack(t, first, begin, end);
+    else
+        ack(t, first);
+    path_takes(t, p, 0);
+}
+
+/* Time passes, timers fire, segments arrive. */
+static inline void path_runs(struct rig *t, struct path *p, rill_time us)
+{
+    rill_time end = t->now_us + us;
+    for (unsigned int steps = 0; t->now_us < end; steps++) {
+        rill_time next = rill_deadline(t->e) < end ? rill_deadline(t->e) : end;
+        if (steps == 10000)
+            rig_fail(t, "it does not end");
+        if (p->n != 0 && p->due_us[0] <= next) {
+            next = p->due_us[0];
+            t->now_us = next;
+            path_delivers(t, p);
+            continue;
+        }
+        t->now_us = next;
+        rill_advance(t->e, next);
+        rig_drain(t);
+        path_takes(t, p, 0);
+    }
 }
 
 #endif

@@ -496,52 +496,16 @@ static void fast_recovery__after_a_probe__is_the_only_response(void **state)
 
 /* ---- Tails --------------------------------------------------------------------------------------------- */
 
-/* What a peer holds of ten segments, and what is on its way to it. */
-struct holding {
-    bool seg[16];
-    unsigned int coming[32], n;
-};
-
-static void collect(struct rig *t, struct holding *peer)
-{
-    while (t->queued != 0) {
-        assert_true(peer->n < 32);
-        peer->coming[peer->n++] = (take(t)->seq - t->peer[0].iss - 1) / SMSS;
-    }
-}
-
-/* A round trip: what has left arrives, and each of it is acknowledged. */
-static void round_trip(struct rig *t, struct holding *peer)
-{
-    struct holding before = *peer;
-    unsigned int first, end;
-    advance(t, RTT);
-    peer->n = 0;
-    for (unsigned int i = 0; i < before.n; i++) {
-        unsigned int got = before.coming[i];
-        peer->seg[got] = true;
-        for (first = 0; peer->seg[first]; first++)
-            ;
-        for (end = got; peer->seg[end]; end++)
-            ;
-        if (got > first)
-            sack(t, first, got, end);
-        else
-            ack(t, first);
-        collect(t, peer);
-    }
-}
-
 static void tail__the_last_n_of_ten_are_lost__no_timeout(void **state)
 {
     (void)state;
     for (unsigned int n = 1; n <= 5; n++) {
         struct rig *t = probing();
-        struct holding peer = {.n = 0};
+        struct path peer = {.n = 0};
         write_segments(t, 0, 10);
         at(t, RTT);
         for (unsigned int k = 0; k < 10 - n; k++) {
-            peer.seg[k] = true;
+            peer.holds[k] = true;
             ack(t, k + 1);
         }
         /* One segment: SRTT 100, RTO 250 ms, before 2 * SRTT + 200. */
@@ -549,9 +513,8 @@ static void tail__the_last_n_of_ten_are_lost__no_timeout(void **state)
         out_none(t);
         out_after(t, 1, "P. %u:%u(%u) ack 1", start_of(9), start_of(10), SMSS);
         expect_counted(t, RILL_LOSS_PROBE, 1);
-        peer.coming[peer.n++] = 9;
-        for (int i = 0; i < 5; i++)
-            round_trip(t, &peer);
+        path_sends(t, &peer, 9);
+        path_runs(t, &peer, 5 * RTT);
         assert_int_equal(tcp_flight(t->peer[0].c), 0);
         expect_counted(t, RILL_RTO_FIRED, 0);
         expect_counted(t, RILL_SEG_RESENT, n);
