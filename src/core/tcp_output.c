@@ -124,8 +124,8 @@ static struct tcp_build segment(struct rill_engine *e, struct tcb *c, uint64_t p
     return build;
 }
 
-/* RFC 3042's and everybody's pace: so that a window is spread over a round trip.  Twice as fast in slow
- * start, as in Linux, and never less than a burst of PACE_BURST_US at a time. */
+/* Pacing: a window spread over a round trip, twice as fast in slow start and a fifth faster after it, as in
+ * Linux, so that the window and not the pace limits.  What PACE_BURST_US are worth may leave at once. */
 static void pace(struct rill_engine *e, struct tcb *c, uint32_t bytes)
 {
     uint32_t srtt_us = rtt_srtt_us(&c->rtt);
