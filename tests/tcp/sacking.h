@@ -72,6 +72,9 @@ struct path {
     bool holds[33];
     unsigned int coming[64], n;
     rill_time due_us[64];
+    uint32_t loses;        /* bits: of these segments the first copy does not arrive */
+    unsigned int left[33]; /* how often each has left */
+    void (*look)(struct rig *t, const struct path *p); /* after each event, if not NULL */
 };
 
 static inline void path_sends(struct rig *t, struct path *p, unsigned int k)
@@ -87,8 +90,10 @@ static inline void path_takes(struct rig *t, struct path *p, uint32_t lost)
 {
     while (t->queued != 0) {
         unsigned int k = (take(t)->seq - t->peer[0].iss - 1) / SMSS;
-        if ((lost >> k & 1) == 0)
+        p->left[k]++;
+        if (((lost | p->loses) >> k & 1) == 0)
             path_sends(t, p, k);
+        p->loses &= ~(1u << k);
     }
 }
 
@@ -111,6 +116,8 @@ static inline void path_delivers(struct rig *t, struct path *p)
     else
         ack(t, first);
     path_takes(t, p, 0);
+    if (p->look != NULL)
+        p->look(t, p);
 }
 
 /* Time passes, timers fire, segments arrive. */
@@ -131,6 +138,8 @@ static inline void path_runs(struct rig *t, struct path *p, rill_time us)
         rill_advance(t->e, next);
         rig_drain(t);
         path_takes(t, p, 0);
+        if (p->look != NULL)
+            p->look(t, p);
     }
 }
 
