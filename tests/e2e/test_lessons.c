@@ -225,7 +225,8 @@ SCENE(compare__ignoring_the_window__wastes_segments)
 
 #define RULES "no-backoff ignore-rwnd no-fast-retransmit no-delayed-ack no-sws"
 #define FEATURES                                                                                             \
-    "wscale timestamps sack dsack rack tlp prr undo hystart cwv ecn ecn-answer pacing autotune black-hole"
+    "wscale timestamps sack dsack rack tlp prr undo hystart cwv ecn ecn-answer pacing quickack autotune "    \
+    "black-hole"
 #define HELP(command) "\nTry 'rill " command " --help'.\n"
 
 static void usage__what_is_unknown__is_named_with_what_there_is(void **state)
