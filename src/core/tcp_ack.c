@@ -11,6 +11,15 @@
 #include "tcp_timer.h"
 #include "tcp_ts.h"
 
+/* Whether the echo is of the last copy, and not older.  An older one may mean that the ACKs of what had
+ * arrived were lost, all of them for as long as the timeout was doubled; who says D-SACK says so then. */
+static bool echoes_last_copy(const struct tcb *c, const struct ack_news *news)
+{
+    const struct sent *again = &news->delivery.again;
+    return again->begin < again->end &&
+           (int32_t)(news->tsecr - ((uint32_t)(again->at_us / MS) + c->ts_offset)) >= 0;
+}
+
 /* RFC 6298 3 with Karn's rule: only segments that were sent once are timed, one at a time.  For what was sent
  * again the echo of its timestamp tells the copies apart (RFC 7323 4.1).  DEVIATES: if the peer has reported
  * a duplicate, its ACK was for a copy, though it echoes an older time (RFC 7323 4.3 keeps it): the last copy
@@ -28,7 +37,7 @@ static void take_rtt(struct rill_engine *e, struct tcb *c, struct ack_news *news
     } else if (news->dsack_begin < news->dsack_end) {
         if (again->begin < again->end && e->now_us >= again->at_us + max_u32(c->rtt.min_us, 1))
             sample_us = e->now_us - again->at_us;
-    } else if (news->has_echo) {
+    } else if (news->has_echo && (rack_on(e, c) || echoes_last_copy(c, news))) {
         sample_us = news->echo_us;
     }
     if (sample_us == 0)

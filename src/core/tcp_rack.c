@@ -157,6 +157,8 @@ uint32_t rack_detect(struct rill_engine *e, struct tcb *c)
     }
     if (next_us != RILL_NEVER)
         timer_reorder(e, c, max_u64(next_us + window_us, e->now_us + TIMER_FLOOR_US));
+    else if (fl->xmit_kind == XMIT_REORDER && c->timer[TIMER_XMIT] != RILL_NEVER)
+        timer_timeout_again(e, c); /* what it was for has arrived, or is lost */
     return lost;
 }
 

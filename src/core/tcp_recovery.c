@@ -354,7 +354,7 @@ static void rack_ack(struct rill_engine *e, struct tcb *c, const struct tcp_segm
 void recovery_reorder_timeout(struct rill_engine *e, struct tcb *c)
 {
     const struct ack_news nothing = {.una = c->snd.una, .pipe = tcp_pipe(c)};
-    timer_restart(e, c);
+    timer_timeout_again(e, c);
     repair(e, c, &nothing, rack_detect(e, c));
 }
 

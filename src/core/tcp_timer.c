@@ -65,6 +65,16 @@ void timer_sent(struct rill_engine *e, struct tcb *c)
 
 void timer_restart(struct rill_engine *e, struct tcb *c) { arm_xmit(e, c); /* RFC 6298 5.3, 5.6 */ }
 
+void timer_timeout_again(struct rill_engine *e, struct tcb *c)
+{
+    if (c->fl->rto_at_us <= e->now_us) {
+        arm_xmit(e, c);
+        return;
+    }
+    c->fl->xmit_kind = XMIT_RTO;
+    timer_set(e, c, TIMER_XMIT, c->fl->rto_at_us);
+}
+
 void timer_window_closed(struct rill_engine *e, struct tcb *c)
 {
     if (c->timer[TIMER_XMIT] == RILL_NEVER)

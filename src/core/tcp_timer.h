@@ -26,6 +26,8 @@ void timer_restart(struct rill_engine *e, struct tcb *c);
 /* Instead of the retransmission timer, but not later than that: RFC 8985 7.2, and 6.2 step 5. */
 void timer_probe(struct rill_engine *e, struct tcb *c, rill_time at_us);
 void timer_reorder(struct rill_engine *e, struct tcb *c, rill_time at_us);
+/* And back: the retransmission timer for what is left of it. */
+void timer_timeout_again(struct rill_engine *e, struct tcb *c);
 /* Data waits for the window, and nothing is in flight. */
 void timer_window_closed(struct rill_engine *e, struct tcb *c);
 /* The ACK may wait. */

@@ -140,6 +140,28 @@ static void retransmission__has_the_clock_of_now(void **state)
     rig_end(t);
 }
 
+/* RFC 7323 4.1 and 4.3: duplicates do not change what is echoed.  If all ACKs of the first arrival were lost,
+ * an echo of it is as old as the timeouts were long, and no round trip. */
+static void echo__older_than_the_last_copy__is_no_sample_and_of_it_is_one(void **state)
+{
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        struct rig *t = rig_established(&setup_ts);
+        struct rtt *rtt = &t->peer[0].c->rtt;
+        uint32_t srtt_us = rtt_srtt_us(rtt);
+        app_write(t, 100);
+        out(t, "P. 1:101(100) ack 1 " TS(0, 1000));
+        out_at(t, 200 * MS, "P. 1:101(100) ack 1 " TS(200, 1000));
+        out_at(t, 600 * MS, "P. 1:101(100) ack 1 " TS(600, 1000));
+        at(t, 650 * MS);
+        in(t, ". 1:1(0) ack 101 <nop,nop,TS val 1650 ecr %d>", last ? 600 : 0);
+        assert_int_equal(rtt->backoff, last ? 0 : 2); /* RFC 6298 5.7: until there is a sample */
+        if (!last)
+            assert_int_equal(rtt_srtt_us(rtt), srtt_us);
+        rig_end(t);
+    }
+}
+
 static void abort__on_a_connection_with_timestamps__rst_has_them(void **state)
 {
     struct rig *t = rig_established(&setup_ts);
@@ -285,6 +307,7 @@ int main(void)
         cmocka_unit_test(syn_again__later_timestamp__is_echoed),
         cmocka_unit_test(segments__after_the_handshake__all_have_timestamps),
         cmocka_unit_test(retransmission__has_the_clock_of_now),
+        cmocka_unit_test(echo__older_than_the_last_copy__is_no_sample_and_of_it_is_one),
         cmocka_unit_test(abort__on_a_connection_with_timestamps__rst_has_them),
         cmocka_unit_test(reset__of_a_segment_without_a_connection__echoes_and_tells_no_time),
         cmocka_unit_test(offset__of_the_clock__differs_by_tuple_and_secret),
