@@ -15,9 +15,7 @@
  * arrived were lost, all of them for as long as the timeout was doubled; who says D-SACK says so then. */
 static bool echoes_last_copy(const struct tcb *c, const struct ack_news *news)
 {
-    const struct sent *again = &news->delivery.again;
-    return again->begin < again->end &&
-           (int32_t)(news->tsecr - ((uint32_t)(again->at_us / MS) + c->ts_offset)) >= 0;
+    return news->delivery.again.begin < news->delivery.again.end && !rack_echo_is_older(c, news);
 }
 
 /* RFC 6298 3 with Karn's rule: only segments that were sent once are timed, one at a time.  For what was sent

@@ -41,12 +41,8 @@ static bool can_send_data(const struct tcb *c)
 static uint64_t fin_end(const struct tcb *c) { return c->snd.end + (c->fin_queued ? 1 : 0); }
 
 /* The text of a segment that is full: an MSS less the report of what has come out of order (RFC 2018 3, RFC
- * 6691), where a segment has as much to spare. */
-static uint32_t full_text(const struct tcb *c)
-{
-    uint32_t room = tcp_sack_room(c), mss = tcp_eff_mss(c);
-    return room <= mss / 2 ? mss - room : mss;
-}
+ * 6691), which is half of it at most. */
+static uint32_t full_text(const struct tcb *c) { return tcp_eff_mss(c) - tcp_sack_room(c); }
 
 /* The end of the longest segment that begins at pos: as much text as goes in, and the FIN if the text reaches
  * up to it. */

@@ -80,7 +80,7 @@ static void update(struct rill_engine *e, struct tcb *c, const struct sent *sent
 static bool ambiguous(struct rill_engine *e, const struct tcb *c, const struct ack_news *news)
 {
     const struct sent *again = &news->delivery.again;
-    if (news->has_echo && (int32_t)(news->tsecr - ((uint32_t)(again->at_us / MS) + c->ts_offset)) < 0)
+    if (news->has_echo && rack_echo_is_older(c, news))
         return true;
     return since_us(e, again->at_us) < c->rtt.min_us;
 }

@@ -27,6 +27,12 @@ static inline bool rack_on(const struct rill_engine *e, const struct tcb *c)
     return c->sack_ok && engine_has(e, RILL_FEATURE_RACK);
 }
 
+/* Whether what the ACK echoes was sent before the last copy of what it delivers. */
+static inline bool rack_echo_is_older(const struct tcb *c, const struct ack_news *news)
+{
+    return (int32_t)(news->tsecr - ((uint32_t)(news->delivery.again.at_us / MS) + c->ts_offset)) < 0;
+}
+
 /* Reads the SACK blocks of a segment whose SEG.ACK has been processed: RFC 2018 5, RFC 2883 5. */
 void rack_read_sacks(struct rill_engine *e, struct tcb *c, const struct tcp_segment *seg,
                      struct ack_news *news);
